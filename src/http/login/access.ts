@@ -55,6 +55,8 @@ export interface Access {
    * each request has to be looked at.
    */
   readonly callers?: Caller | 'remembered' | undefined;
+  /** How names wait here that failed to log in; undefined where nobody logs in. */
+  readonly backOff?: BackOff | undefined;
   /** Told of credentials that have let somebody in, where they may be remembered. */
   admitted?: ((authorization: string, origin: string, caller: Caller) => void) | undefined;
   /** A client got no connection because of its certificate, for that reason; its address is as the engine gives it. */
@@ -160,6 +162,10 @@ export class ListenerAccess implements Access {
 
   get hasSessions(): boolean {
     return this.#options.sessions !== undefined;
+  }
+
+  get backOff(): BackOff {
+    return this.#options.backOff;
   }
 
   get callers(): Caller | 'remembered' | undefined {

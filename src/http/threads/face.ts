@@ -140,9 +140,9 @@ export class Face implements RelayHost {
       log: this.log,
     });
     const usersNow = (): number => Atomics.load(this.#shared, usersWord);
-    for (const [number, { setting, callers }] of listeners.entries()) {
+    for (const [number, { setting, callers, backOff }] of listeners.entries()) {
       if (callers !== undefined)
-        this.#here.set(number, new ListenerHere(exchanges, calls, { setting, callers }, key, usersNow));
+        this.#here.set(number, new ListenerHere(exchanges, calls, { setting, callers, backOff }, key, usersNow));
     }
   }
 

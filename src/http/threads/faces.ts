@@ -356,6 +356,7 @@ function faceListener({ setting, tls, access, inherited = [] }: ListenerOptions,
     inherited,
     isShared: setting.kind !== 'unix' && inherited.length === 0 && engine.sharesPorts,
     callers: access === undefined ? 'all' : access.callers,
+    backOff: access?.callers === 'remembered' ? access.backOff?.memory : undefined,
   };
 }
 
@@ -432,6 +433,7 @@ class Face implements ReplyPort {
   }
 
   get connections(): number {
+    if (this.#here === undefined) return this.#told;
     return this.isLive ? this.#open.own : 0;
   }
 

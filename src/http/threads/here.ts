@@ -4,6 +4,8 @@ import { Recent } from '../../base/recent.js';
 import type { EngineRequest, EngineResponse, FixedHead, Receiver, Taken } from '../engine/engine.js';
 import type { Caller } from '../exchange.js';
 import type { Access, Denial } from '../login/access.js';
+import { BackOff } from '../login/back-off.js';
+import { readBasic } from '../login/secrets.js';
 import type { RequestHead } from '../request/head.js';
 import type { Exchanges } from '../request/state-machine.js';
 import type { FaceListener } from './protocol.js';
@@ -80,6 +82,7 @@ export class ListenerHere {
   readonly #key: string;
   readonly #usersNow: () => number;
   readonly #isUnix: boolean;
+  readonly #backOff: BackOff;
   readonly #admissions: Admissions | undefined;
   readonly #receiver: (response: EngineResponse) => Receiver;
 
@@ -90,7 +93,7 @@ export class ListenerHere {
   constructor(
     exchanges: Exchanges,
     calls: CallsHere,
-    listener: Pick<FaceListener, 'setting'> & { readonly callers: NonNullable<FaceListener['callers']> },
+    listener: Pick<FaceListener, 'setting' | 'backOff'> & { readonly callers: NonNullable<FaceListener['callers']> },
     key: string,
     usersNow: () => number,
   ) {
@@ -98,6 +101,7 @@ export class ListenerHere {
     this.#callers = listener.callers;
     this.#key = key;
     this.#usersNow = usersNow;
+    this.#backOff = new BackOff(undefined, listener.backOff);
     this.#isUnix = listener.setting.kind === 'unix';
     this.#admissions = listener.callers === 'all' ? undefined : new Admissions();
     this.#receiver = exchanges.handlersFor({ setting: listener.setting, access: this.#admissions }).receiver;
@@ -123,9 +127,17 @@ export class ListenerHere {
       // Who has logged in by a page, or not at all, is up to home.
       if (authorization === '' || hasCookie) return false;
       const origin = originOf(this.#isUnix, this.#isUnix ? '' : response.remoteAddress);
-      admissions.now = admissions.find(digestOf(this.#key, origin, authorization), this.#usersNow());
+      const known = admissions.find(digestOf(this.#key, origin, authorization), this.#usersNow());
+      // A name that has to wait waits with the right password, too: a reply would tell that it is the right one.
+      admissions.now = known?.method === 'basic' && this.#waits(authorization, origin) ? undefined : known;
     }
     return admissions.now !== undefined;
+  }
+
+  #waits(authorization: string, origin: string): boolean {
+    if (this.#backOff.size === 0) return false;
+    const credentials = readBasic(authorization);
+    return credentials === undefined || this.#backOff.wait(networkOf(origin) ?? origin, credentials.name) > 0;
   }
 
   /** Makes what serves the requests of a response. */

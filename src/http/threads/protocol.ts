@@ -5,6 +5,7 @@ import type { ConnectionsMemory } from '../limits/connections.js';
 import type { CounterSlot } from '../limits/counters.js';
 import type { InheritedSocket } from '../listen/inherited.js';
 import type { ListenSetting } from '../listen/setting.js';
+import type { BackOffMemory } from '../login/back-off.js';
 import type { CompressionSettings } from '../request/compression.js';
 import type { TlsSetting } from '../tls/certificate.js';
 
@@ -153,6 +154,8 @@ export interface FaceListener {
   readonly isShared: boolean;
   /** Who calls by it: everybody alike, or who has credentials; undefined: that is up to home in each case. */
   readonly callers: 'all' | 'remembered' | Caller | undefined;
+  /** Of the names that wait, where callers are remembered. */
+  readonly backOff: BackOffMemory | undefined;
 }
 
 /** The calls that a face serves by itself, and what it needs for that. */
