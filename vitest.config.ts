@@ -33,7 +33,7 @@ const isAll = process.env.MI_HTTPD_ALL === '1';
 /** Files that make a checkout of their own, with a package of its own. */
 const ownCheckouts = ['fresh-machine', 'start'].map((name) => `test/command/${name}.test.ts`);
 
-/** Left to npm run test:all where Node.js serves: they wait for timers, or start processes of their own. */
+/** Left to npm run test:all where Node.js serves, or threads: they wait for timers, or start processes of their own. */
 const longOnNode = ['http-timeouts', 'hostile-slow', 'embedded-process'].map((name) => `test/wire/${name}.test.ts`);
 
 /** The same served by Node.js itself, in this process and in those that the tests start. */
@@ -54,15 +54,14 @@ const threadsCount = {
   replacement: path('test/support/threads-count.ts'),
 };
 
-/** The wire suite with its listeners in so many threads. */
-function onThreads(threads: number): TestProjectInlineConfiguration {
+/** The tests of a folder with the listeners of their servers in so many threads. */
+function onThreads(name: string, threads: number): TestProjectInlineConfiguration {
   const env = { MI_HTTPD_TEST_THREADS: String(threads) };
-  const made = project(`wire-threads-${threads}`, 120_000, 'test/wire/**/*.test.ts', {
-    alias: [threadsServer, threadsCount, source],
-    env,
-  });
-  // It says itself how many threads there are, also none.
-  return { ...made, test: { ...made.test, exclude: ['test/wire/threads.test.ts'] } };
+  const alias = [threadsServer, threadsCount, source];
+  const made = project(`${name}-threads-${threads}`, 120_000, `test/${name}/**/*.test.ts`, { alias, env });
+  // They say themselves how many threads there are, also none.
+  const exclude = ['test/wire/threads.test.ts', ...(isAll ? [] : longOnNode)];
+  return { ...made, test: { ...made.test, exclude } };
 }
 
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
@@ -93,8 +92,8 @@ export default defineConfig({
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
       onNode('wire'),
-      // Some tests ask for what threads do not give, such as replies to what is pipelined: these are not in npm test.
-      ...(process.env.MI_HTTPD_TEST_THREADS === undefined ? [] : [onThreads(1), onThreads(3)]),
+      onThreads('wire', 3),
+      ...(isAll ? [onThreads('wire', 1), onThreads('conformance', 1), onThreads('conformance', 3)] : []),
       onNode('client'),
       ...(isAll ? [onNode('conformance'), onNode('command'), onNode('faults', 600_000)] : []),
       // The published form, bundled: tests that need nothing but the public API.

@@ -3,6 +3,12 @@
 /** True in the projects whose servers are those of Node.js, see vitest.config.ts. */
 export const isNode = process.env.MI_HTTPD_TEST_ENGINE === 'node';
 
+/** Threads that have the listeners in this project, see threads-server.ts; 0: none. */
+export const threads = Number(process.env.MI_HTTPD_TEST_THREADS ?? 0);
+
+/** Why tests of what follows a request in the same piece are left out: docs/guide/threads.md#what-is-different. */
+export const pipelinesLittle = threads > 0 && 'the engine closes where a reply comes from another thread';
+
 /** The package as it is run on Node.js, see node-command.ts: its files are looked for in the checkout. */
 export const nodeDist = 'build/node-dist';
 

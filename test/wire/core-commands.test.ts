@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
+import { threads } from '../support/engine.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { silentLog } from '../support/log.js';
 import { call, callError, post, startServer, withResolvers } from '../support/mi-client.js';
@@ -53,9 +54,12 @@ describe('core commands', () => {
   test('pwd, arg, ps tell of this process', async () => {
     expect(await call(server, 'pwd')).toStrictEqual({ WD: process.cwd() });
     expect(await call(server, 'arg')).toStrictEqual(process.argv);
-    expect(await call(server, 'ps')).toStrictEqual({
-      Processes: [{ ID: 0, PID: process.pid, Type: `HTTPD 127.0.0.1:${server.port}` }],
-    });
+    const { Processes } = (await call(server, 'ps')) as { Processes: { PID: number; Type: string }[] };
+    const [first, ...others] = Processes;
+    expect(first).toStrictEqual({ ID: 0, PID: process.pid, Type: `HTTPD 127.0.0.1:${server.port}` });
+    expect(others.map(({ PID, Type }) => [PID, Type])).toStrictEqual(
+      Array.from({ length: threads }, (_, at) => [process.pid, `HTTPD thread ${at + 1}`]),
+    );
   });
   test('which', async () => {
     const names = (await call(server, 'which')) as string[];

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { describe, expect } from 'vitest';
 import { createServer, type Server } from '#src/index.js';
 import '../support/at-rest.js';
+import { pipelinesLittle } from '../support/engine.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
@@ -19,7 +20,7 @@ const all = call('', '{"jsonrpc":"2.0","method":"get_statistics","params":[["all
 const last = 'Connection: close\r\n';
 const page = 'GET /mi HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
 
-/** What is sent, and how many replies it has at least. */
+/** What is sent, and how many replies it has at least; of threads those that they make by themselves. */
 const pieces: Readonly<Record<string, readonly [sent: string, replies: number]>> = {
   'a call behind the last, behind a page': [page + call(last) + call(), 2],
   'a page behind the last, behind a page': [page + call(last) + page, 2],
@@ -49,7 +50,9 @@ for (const kind of ['TCP', 'a Unix socket']) {
   const isUnix = kind !== 'TCP';
   unless(isUnix && process.platform === 'win32', describe)(`by ${kind}`, () => {
     for (const [name, [sent, due]] of Object.entries(pieces)) {
-      test(name, async ({ files, onTestFinished }) => {
+      // Behind pages and computed statistics, which come from another thread, nothing is served in the same piece.
+      const isBehind = sent.startsWith(page) || sent.startsWith(all) || name === 'a call behind the last page';
+      unless(isBehind && pipelinesLittle, test)(name, async ({ files, onTestFinished }) => {
         const path = files.path('mi.sock');
         const server = createServer({ httpd: { listen: ['http:127.0.0.1:0', ...(isUnix ? [`unix:${path}`] : [])] } });
         await server.start();

@@ -1,11 +1,12 @@
 // Threads that have the listeners: to clients the server is the same, whichever of them has their connection.
 import { once } from 'node:events';
-import { cpSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
+import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import { isNode } from '../support/engine.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { silentLog } from '../support/log.js';
@@ -84,7 +85,7 @@ async function start(t: Lifetime, options: ServerOptions = {}): Promise<Server> 
   return server;
 }
 
-/** Stops home, and then sends requests each on a connection that it closes, until one is replied to or there were many. */
+/** Stops home, and then begins requests, each on a connection that it closes, until one is replied to or there were many. */
 const leavingClients = `
   const { once } = require('node:events');
   const { connect } = require('node:net');
@@ -95,7 +96,7 @@ const leavingClients = `
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     socket.on('data', (bytes) => { reply += bytes; });
     socket.on('error', () => {});
-    socket.end(head('GET', '/nothing', ''));
+    socket.end(head('POST', '/nothing', 'Content-Length: 5\\r\\n') + 'a');
     await once(socket, 'close');
     return reply;
   }
@@ -112,6 +113,49 @@ const leavingClients = `
     parentPort.postMessage(replies);
   })();
 `;
+
+/** While home runs a call, makes others on connections of their own, and lets the first one go on when these are answered. */
+const callsBeside = `
+  const { once } = require('node:events');
+  const { connect } = require('node:net');
+  const { parentPort, workerData: { port, gate, calls } } = require('node:worker_threads');
+  const sent = (call) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...call });
+    return 'POST /mi HTTP/1.1\\r\\nHost: a\\r\\nContent-Type: application/json\\r\\nContent-Length: ' + body.length + '\\r\\n\\r\\n' + body;
+  };
+  const ask = async (call) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.write(sent(call));
+    const [reply] = await once(socket.setEncoding('latin1'), 'data');
+    socket.destroy();
+    return reply.slice(reply.indexOf('{'));
+  };
+  (async () => {
+    const waiting = ask({ method: 'wait' });
+    await Atomics.waitAsync(gate, 1, 0).value;
+    const replies = [];
+    for (let round = 0; round < 8; round++) for (const call of calls) replies.push(await ask(call));
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    replies.push(await waiting);
+    parentPort.postMessage(replies);
+  })();
+`;
+
+function inBody(method: string): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+}
+
+/** Several calls in one piece. */
+function inOnePiece(calls: readonly object[], more: readonly string[] = []): string {
+  return calls
+    .map((one) => {
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...one });
+      const head = ['POST /mi HTTP/1.1', 'Host: a', 'Content-Type: application/json', ...more];
+      return `${[...head, `Content-Length: ${body.length}`].join('\r\n')}\r\n\r\n${body}`;
+    })
+    .join('');
+}
 
 /** Calls until every thread has had one, each on a connection of its own. */
 async function onEveryThread(server: Server, ask: () => Promise<void>): Promise<void> {
@@ -141,9 +185,10 @@ unless(isNode, describe)('a server with threads', () => {
       ['', { method: 'GET', path: '/healthz' }],
     ] as const) {
       const [one, other] = [await post(server, body, options), await post(plain, body, options)];
-      const { date: _, ...headers } = one.headers;
-      const { date: __, ...plainHeaders } = other.headers;
-      expect([one.status, headers, one.body], body).toStrictEqual([other.status, plainHeaders, other.body]);
+      // A batch that takes long is sent while it is made.
+      const told = ({ headers: { date: _, ...headers }, status, body: text }: typeof one) =>
+        body === batch ? [status, text] : [status, headers, text];
+      expect(told(one), body).toStrictEqual(told(other));
     }
   });
 
@@ -206,6 +251,104 @@ unless(isNode, describe)('a server with threads', () => {
     expect([first, rest.length]).toStrictEqual(['', 1]);
     expect(rest[0]).toMatch(/^HTTP\/1\.1 503 [\s\S]*too many requests wait to be read; try again/);
     expect(await call(server, 'which')).toContain('wait');
+  });
+
+  test('answers calls that need nothing of home while home is busy', async ({ lifetime }) => {
+    const gate = new Int32Array(new SharedArrayBuffer(8));
+    const wait = (): string => {
+      Atomics.store(gate, 1, 1);
+      Atomics.notify(gate, 1);
+      Atomics.wait(gate, 0, 0, 60_000);
+      return Atomics.load(gate, 0) === 1 ? 'after the others' : 'too early';
+    };
+    const module = defineModule({
+      name: 'gate',
+      load: () => ({ commands: [command({ name: 'wait', help: 'Waits.', run: wait })] }),
+    });
+    const server = await start(lifetime, { modules: [module] });
+    const calls = [
+      { method: 'version' },
+      { method: 'which', params: ['gate:'] },
+      { method: 'help', params: { mi_cmd: 'gate:wait' } },
+      { method: 'get_statistics', params: [['calls']] },
+    ];
+    const client = new Worker(callsBeside, { eval: true, workerData: { port: server.port, gate, calls } });
+    const [texts] = (await once(client, 'message')) as [readonly string[]];
+    const results = texts.map((text) => JSON.parse(text).result);
+    expect(results.at(-1)).toBe('after the others');
+    const [version, which, help, statistics] = results.slice(-5);
+    expect(version).toStrictEqual(await server.call('version'));
+    expect(which).toStrictEqual(['gate:wait']);
+    expect(help).toStrictEqual({ Help: 'Waits.', 'Exported by': 'gate' });
+    // All of them, whichever thread has run them: with that which waits, and this one.
+    expect(statistics).toStrictEqual({ 'mi:calls': 33 });
+    expect(await server.call('get_statistics', [['calls', 'core-version-calls']])).toMatchObject({ 'mi:calls': 35 });
+  });
+
+  test('serves several calls in one piece where no home is asked, and replies to clients that have closed their side', async ({
+    lifetime,
+  }) => {
+    const { module } = testModule();
+    const server = await start(lifetime, { modules: [module] });
+    const client = await RawClient.connect(server.port);
+    const calls = ['version', 'uptime', 'which', 'version', 'late:count'].map((method) => ({ method }));
+    client.send(inOnePiece(calls));
+    for (const _ of calls) expect((await client.response()).status).toBe(200);
+    const half = await RawClient.connect(server.port);
+    half.socket.end(inOnePiece([{ method: 'late:count' }]));
+    expect(JSON.parse((await half.response()).text).result).toBe(2);
+    const later = await RawClient.connect(server.port);
+    later.socket.end(inOnePiece([{ method: 'late:never' }]));
+    expect((await later.rest()).length).toBe(0);
+    client.close();
+  });
+
+  test('lets nobody in whom home does not, from the reply on by which users change', async ({ lifetime }) => {
+    const line = (name: string, level: 'read' | 'admin'): string => userLine(name, 'pw', level);
+    const auth_file = temporaryFile(lifetime, 'users', line('alice', 'read') + line('root', 'admin'));
+    const server = await start(lifetime, {
+      threads: 3,
+      httpd: { auth_file, deny_commands: 'uptime', rate_limit_user: 1000 },
+    });
+    const ask = async (who: string, method: string): Promise<readonly [status: number, error: number | undefined]> => {
+      const body = JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+      const reply = await post(server, body, { headers: { Authorization: basic(who, 'pw') } });
+      return [reply.status, JSON.parse(reply.body).error?.code];
+    };
+    for (let round = 0; round < 12; round++) {
+      expect(await ask('alice', 'version')).toStrictEqual([200, undefined]);
+      expect(await ask('alice', 'uptime')).toStrictEqual([200, -32003]);
+      expect(await ask('alice', 'kill')).toStrictEqual([200, -32003]);
+      expect((await post(server, inBody('version'))).status).toBe(401);
+    }
+    expect(await server.call('get_statistics', [['denied']])).toStrictEqual({ 'mi:denied': 24 });
+    writeFileSync(auth_file, line('root', 'admin'));
+    expect(await ask('root', 'reload_users')).toStrictEqual([200, undefined]);
+    for (let round = 0; round < 4; round++) expect((await ask('alice', 'version'))[0]).toBe(401);
+    expect(await ask('root', 'version')).toStrictEqual([200, undefined]);
+  });
+
+  test('holds the rate of calls over all threads, also of those that they run', async ({ lifetime }) => {
+    const server = await start(lifetime, { threads: 3, httpd: { rate_limit_address: 5 } });
+    const statuses: number[] = [];
+    for (let round = 0; round < 40; round++) statuses.push((await post(server, inBody('version'))).status);
+    const { 'mi:rate_limited': limited } = (await server.call('get_statistics', [['rate_limited']])) as {
+      'mi:rate_limited': number;
+    };
+    expect(limited).toBeGreaterThan(0);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(limited);
+  });
+
+  test('has home run every call that is audited or that the program runs within something', async ({ lifetime }) => {
+    const seen: string[] = [];
+    const server = await start(lifetime, {
+      around: (call, next) => {
+        seen.push(call.command);
+        return next();
+      },
+    });
+    for (let round = 0; round < 6; round++) await call(server, 'version');
+    expect(seen).toStrictEqual(Array.from({ length: 6 }, () => 'core:version'));
   });
 
   test('stops under load, and loses no call', async ({ lifetime }) => {
