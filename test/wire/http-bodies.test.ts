@@ -143,16 +143,21 @@ test('a lent body is only valid during onRequest, an own one for ever', async ({
   expect(Buffer.from(own[0] ?? []).toString()).toBe('abc');
 });
 
-unless(pipelinesLittle, test)('pipelined requests are answered in order when their handlers answer at once', async ({ start }) => {
-  const { port } = await start([root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
-  const client = await RawClient.connect(port);
-  const count = 32;
-  client.send(
-    Array.from({ length: count }, (_, i) => `POST /t/${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy`).join(''),
-  );
-  for (let i = 0; i < count; i++) expect((await client.response()).text).toBe(`/${i}`);
-  client.close();
-});
+unless(pipelinesLittle, test)(
+  'pipelined requests are answered in order when their handlers answer at once',
+  async ({ start }) => {
+    const { port } = await start([root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
+    const client = await RawClient.connect(port);
+    const count = 32;
+    client.send(
+      Array.from({ length: count }, (_, i) => `POST /t/${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy`).join(
+        '',
+      ),
+    );
+    for (let i = 0; i < count; i++) expect((await client.response()).text).toBe(`/${i}`);
+    client.close();
+  },
+);
 
 unless(answers.pending === 'served' && 'it is served', test)(
   'a second request while a reply is pending closes the connection and frees everything',

@@ -1,7 +1,8 @@
 // Calls that a thread with listeners runs by itself: those of commands that need nothing of what home alone has.
+
+import { networkOf } from '../../base/address.js';
 import type { CodedLog } from '../../base/log.js';
 import type { SharedTableMemory } from '../../base/shared-table.js';
-import { networkOf } from '../../base/address.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Caller } from '../../http/exchange.js';
 import { namesLines, type RequestHead } from '../../http/request/head.js';
@@ -119,7 +120,9 @@ function sentCommand({ module, command }: CommandEntry): SentCommand {
     recipes: recipes.map(({ names, types }) => Object.fromEntries(names.map((one, at) => [one, types[at] ?? 'json']))),
     optional: Object.fromEntries(optional),
     parameters: Object.fromEntries([...abouts].map(([one, about]) => [one, lasting(about)])),
-    changes: [...abouts.values()].some((about) => typeof about.choices === 'function' || typeof about.suggest === 'function'),
+    changes: [...abouts.values()].some(
+      (about) => typeof about.choices === 'function' || typeof about.suggest === 'function',
+    ),
   };
 }
 

@@ -14,10 +14,7 @@ export function groupsOf(statistics: Statistics): () => readonly string[] {
 type FindStatistics = (items: readonly string[], all: boolean) => readonly Statistic[];
 
 /** As OpenSIPS, unknown names are no error, which pollers would meet. Slips are told in the log, each once. */
-export function findIn(
-  mi: ManagementInterface,
-  log: CodedLog,
-): FindStatistics {
+export function findIn(mi: ManagementInterface, log: CodedLog): FindStatistics {
   const { statistics } = mi;
   const told = new Set<string>();
   return (items, all) => {
