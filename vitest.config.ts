@@ -92,8 +92,8 @@ export default defineConfig({
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
       onNode('wire'),
-      onThreads('wire', 3),
-      ...(isAll ? [onThreads('wire', 1), onThreads('conformance', 1), onThreads('conformance', 3)] : []),
+      ...(isAll ? [onThreads('wire', 1), onThreads('wire', 3)] : []),
+      ...(isAll ? [onThreads('conformance', 1), onThreads('conformance', 3)] : []),
       onNode('client'),
       ...(isAll ? [onNode('conformance'), onNode('command'), onNode('faults', 600_000)] : []),
       // The published form, bundled: tests that need nothing but the public API.

@@ -216,8 +216,9 @@ unless(noOpenssl, describe)('certificates of clients', () => {
         const before = lines.length;
         // No login makes up for it.
         expect(await ask(client, 'Bearer mi_robot', given), String(reason)).toStrictEqual({ status: 0, text: '' });
-        const told = lines.slice(before).filter(({ level }) => level === 'warn');
-        expect(told.length, String(reason)).toBe(1);
+        const warned = () => lines.slice(before).filter(({ level }) => level === 'warn');
+        await expect.poll(() => warned().length, { message: String(reason) }).toBe(1);
+        const told = warned();
         expect(told[0]?.message).toMatch(
           /^certificate of a client from 127\.0\.0\.1 refused by https:127\.0\.0\.1:0: /,
         );

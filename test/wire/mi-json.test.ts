@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
+import { threads } from '../support/engine.js';
 import { silentLog } from '../support/log.js';
 import { type HttpReply, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -34,8 +35,14 @@ describe('mi_json', () => {
     );
     const pid = process.pid;
     const type = `HTTPD 127.0.0.1:${server.port}`;
-    expect(await body(server, '/json/ps')).toBe(
-      `{"Process": [{"attributes":{"ID": "0", "PID": "${pid}", "Type": "${type}"}}]}`,
+    const processes = await body(server, '/json/ps');
+    const first = `{"Process": [{"attributes":{"ID": "0", "PID": "${pid}", "Type": "${type}"}}`;
+    expect(processes.slice(0, first.length)).toBe(first);
+    expect(processes.slice(first.length).replaceAll(/"(Connections|Requests)": "\d+"/g, '"$1": "n"')).toBe(
+      Array.from({ length: threads }, (_, at) => {
+        const row = `"ID": "${at + 1}", "PID": "${pid}", "Type": "HTTPD thread ${at + 1}", "Connections": "n", "Requests": "n"`;
+        return `, {"attributes":{${row}}}`;
+      }).join('') + ']}',
     );
     expect(await body(server, '/json/log_level')).toBe(
       `{"Process": [{"attributes":{"PID": "${pid}", "Log level": "3", "Type": "${type}"}}]}`,

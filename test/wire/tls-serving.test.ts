@@ -337,10 +337,10 @@ unless(noOpenssl, test)(
 unless(noOpenssl, test)('the limit of connections holds', async ({ files, start }) => {
   const { certFile, keyFile } = files.make('one');
   const tls = { certFile, keyFile, ciphers: defaultCiphers };
-  const { port, counter } = await start([root()], { tls, maxConnections: 1 });
+  const { port, counter, until } = await start([root()], { tls, maxConnections: 1 });
   const first = await connectTls(port);
   await expect(connectTls(port)).rejects.toThrow();
-  expect(counter('refused_connections')).toBe(1);
+  await until(() => counter('refused_connections') === 1);
   expect(await askTls(first)).toMatch(/^HTTP\/1\.1 200/);
   first.destroy();
 });
