@@ -116,7 +116,7 @@ export class ManagementInterface {
 
   /** True if other threads may count with this one. */
   get isShared(): boolean {
-    return this.statistics.threads > 1;
+    return this.statistics.shared.rows.threads > 1;
   }
 
   /** From now on no call begins. */

@@ -277,11 +277,6 @@ export class Statistics {
     return { rows: this.#table.rows.shared, all };
   }
 
-  /** Threads that count. */
-  get threads(): number {
-    return this.#table.rows.shared.threads;
-  }
-
   /** Takes those that the first thread has by now: all of them, or those that came since. */
   learn(all: readonly SharedStatistic[], first = 0): void {
     for (const { group, name, kind, about } of all.slice(Math.max(0, this.#all.length - first))) {

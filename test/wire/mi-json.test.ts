@@ -39,10 +39,10 @@ describe('mi_json', () => {
     const first = `{"Process": [{"attributes":{"ID": "0", "PID": "${pid}", "Type": "${type}"}}`;
     expect(processes.slice(0, first.length)).toBe(first);
     expect(processes.slice(first.length).replaceAll(/"(Connections|Requests)": "\d+"/g, '"$1": "n"')).toBe(
-      Array.from({ length: threads }, (_, at) => {
-        const row = `"ID": "${at + 1}", "PID": "${pid}", "Type": "HTTPD thread ${at + 1}", "Connections": "n", "Requests": "n"`;
-        return `, {"attributes":{${row}}}`;
-      }).join('') + ']}',
+      `${Array.from({ length: threads }, (_, at) => {
+        const row = `"ID": "${at + 1}", "PID": "${pid}", "Type": "HTTPD thread ${at + 1}"`;
+        return `, {"attributes":{${row}}, "children":{"Connections": "n", "Requests": "n"}}`;
+      }).join('')}]}`,
     );
     expect(await body(server, '/json/log_level')).toBe(
       `{"Process": [{"attributes":{"PID": "${pid}", "Log level": "3", "Type": "${type}"}}]}`,

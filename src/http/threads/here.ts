@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { networkOf, originOf } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import { Recent } from '../../base/recent.js';
 import type { EngineRequest, EngineResponse, FixedHead, Receiver, Taken } from '../engine/engine.js';
 import type { Caller } from '../exchange.js';
@@ -70,7 +71,7 @@ class Admissions implements Access {
   }
 
   check(): Caller | Denial {
-    if (this.now === undefined) throw new TypeError('nobody has been let in');
+    if (this.now === undefined) throw coded('ERR_STATE', new TypeError('nobody has been let in'));
     return this.now;
   }
 }

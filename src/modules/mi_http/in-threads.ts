@@ -1,6 +1,6 @@
 // Calls that a thread with listeners runs by itself: those of commands that need nothing of what home alone has.
-
 import { networkOf } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import type { SharedTableMemory } from '../../base/shared-table.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
@@ -139,7 +139,7 @@ function lasting({ choices, suggest, ...about }: ParameterAbout): ParameterAbout
 function listedCommand(sent: SentCommand): Command {
   const { name, aliases, help, level, readOnly, namedOnly, recipes, optional, parameters } = sent;
   const run = (): never => {
-    throw new TypeError(`command ${name} runs at home`);
+    throw coded('ERR_STATE', new TypeError(`command ${name} runs at home`));
   };
   return new Command({ name, aliases, help, level, readOnly, namedOnly, recipes, optional, parameters, run });
 }
