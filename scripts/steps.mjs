@@ -173,15 +173,18 @@ function bundle(isMapped) {
 }
 
 /**
- * The script of all pages; and the script and the style sheet of charts, with the library that draws them, for the two pages that have
- * charts. One file each.
+ * The script of all pages, and those of pages of one kind, one file each: what two of them share is little, and a request costs more. And
+ * the style sheets, without what only readers of the source want.
  */
 function bundleScripts() {
   const metafile = join(root, 'dist/meta.json');
   const options = ['--bundle', '--minify', '--format=esm', '--target=es2022', '--log-level=warning'];
-  const files = ['src/web/assets/page.js', 'src/web/charts/charts.js', 'src/web/charts/charts.css'];
+  const pages = ['page', 'command', 'contacts', 'live'].map((name) => `src/web/assets/${name}.js`);
+  const files = [...pages, 'src/web/charts/charts.js', 'src/web/charts/charts.css'];
   const names = ['--outdir=dist/web/assets', '--entry-names=[name]'];
   runTool('esbuild', [...files, ...names, `--metafile=${metafile}`, ...options]);
+  const shared = ['src/http/pages/assets/style.css', '--outdir=dist/http/pages/assets'];
+  runTool('esbuild', [...shared, '--minify', '--target=es2022', '--log-level=warning']);
   return inputsOf(metafile);
 }
 
@@ -239,10 +242,9 @@ function writeEntries() {
   }
 }
 
-/** Files for browsers are served as they are written; the compiler does not touch them. */
-/** Scripts are bundled. */
+/** Pictures are served as they are drawn. Scripts and style sheets are bundled. */
 function copyAssets(directory) {
-  const filter = (file) => !file.endsWith('.js');
+  const filter = (file) => !file.endsWith('.js') && !file.endsWith('.css');
   cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true, filter });
 }
 

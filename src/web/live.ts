@@ -11,15 +11,17 @@ import { explained, type MiError } from '../mi/errors.js';
 import type { Events, MiEvent } from '../mi/events/events.js';
 import type { RaisedEvent } from '../mi/events/raised.js';
 import type { EventStream, EventStreams } from '../mi/events/streams.js';
+import type { LogConsumers } from '../mi/log-consumers.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { cell, recordRow, recordTable } from './tables.js';
+import { OtherLines, type Seen, type Topic, topics } from './time-line.js';
 import { dateMarkup } from './times.js';
 import { visible } from './visible.js';
 
 /** Milliseconds between two signs of life, so that nothing on the way takes an idle stream for dead. */
 const heartbeat = 15_000;
 
-/** Events that the page shows before the first one comes. */
+/** Lines that the page shows before the first one comes. */
 const shownAtFirst = 100;
 
 /** UTF-16 units of the parameters of an event that the page shows without a script. */
@@ -48,17 +50,23 @@ interface LiveOptions {
   readonly runner: Runner;
   readonly events: Events;
   readonly streams: EventStreams;
+  readonly logConsumers: LogConsumers;
 }
 
-/** Events as they are raised: a reply without end (server-sent events), and the page that shows them. */
+/**
+ * What happens: events as they are raised, and beside them lines of the log and calls that changed something. A reply without end
+ * (server-sent events), and the page that shows them.
+ */
 export class LiveEvents {
   readonly #mi: ManagementInterface;
   readonly #options: LiveOptions;
+  readonly #others: OtherLines;
   #open = 0;
 
   constructor(mi: ManagementInterface, options: LiveOptions) {
     this.#mi = mi;
     this.#options = options;
+    this.#others = new OtherLines(mi, options.logConsumers);
   }
 
   /** The command that reads events: who may run it may follow them. */
@@ -66,7 +74,10 @@ export class LiveEvents {
     return this.#mi.commands.find('evi:recent', () => []);
   }
 
-  /** Answers with the events that `?events=` names, from now on or from the one after `Last-Event-ID`. */
+  /**
+   * Answers with the events that `?events=` names, from now on or from the one after `Last-Event-ID`; with the topics that `?topic=`
+   * names, where there is one.
+   */
   stream(exchange: Exchange): void {
     const { runner, maxStreams } = this.#options;
     if (this.#open >= maxStreams) {
@@ -105,20 +116,29 @@ export class LiveEvents {
   /** What the page shows of events: those that were raised last, and who reads which. */
   page(exchange: Exchange): Markup {
     const { base, events } = this.#options;
-    const wanted = new Set(this.#wanted(exchange).map(({ name }) => name));
+    const may = new Set<Topic>(['events', ...this.#others.topicsFor(exchange)]);
+    const asked = topicsOf(exchange) ?? may;
+    const chosen = new Set(topics.filter((topic) => may.has(topic) && asked.has(topic)));
+    const wanted = new Set(chosen.has('events') ? this.#wanted(exchange).map(({ name }) => name) : []);
     const last = events.recent.all.filter(({ name }) => wanted.has(name)).slice(-shownAtFirst);
     const names = namesOf(exchange).join(' ');
-    const rows = last.toReversed().map(row);
+    const { seen } = this.#others;
+    const lines = [...last.map(lineOf), ...this.#others.since(nothing, chosen)];
+    const rows = lines
+      .sort((one, other) => other.at - one.at)
+      .slice(0, shownAtFirst)
+      .map(row);
+    const choices = topics.filter((topic) => may.has(topic)).map((topic) => choice(topic, chosen.has(topic)));
     return html`<h2>Live</h2>
-<p class="help">Events as they are raised, the newest first. <code>curl -N -H 'Accept: ${streamType}'</code> follows them too.</p>
+<p class="help">What happens, the newest first: ${may.size === 1 ? 'events' : 'events, lines of the log, and calls that may have changed something'}. <code>curl -N -H 'Accept: ${streamType}'</code> follows events too.</p>
 <form method="get" action="${base}/live" class="live">
-<p><label for="events">Events, <code>*</code> at the end of a name for all that begin so; empty: those of this server</label>
+${choices.length > 1 && html`<p role="group" aria-label="Topics">${choices}</p>\n`}<p><label for="events">Events, <code>*</code> at the end of a name for all that begin so; empty: those of this server</label>
 <input id="events" name="events" value="${names}" list="event-names" autocomplete="off" spellcheck="false" autocapitalize="characters"></p>
 <datalist id="event-names">${events.all.map(({ name }) => html`<option value="${name}">`)}</datalist>
 <p class="run"><button type="submit">Show</button></p>
 </form>
-<section id="live" aria-label="Events" data-names="${names}" data-last="${last.at(-1)?.id ?? ''}">
-${recordTable('Table', ['Time', 'Event', 'Parameters'], rows)}${rows.length === 0 && html`<p class="none">No event has been raised yet.</p>\n`}</section>
+<section id="live" aria-label="Events" data-names="${names}" data-last="${last.at(-1)?.id ?? ''}" data-topics="${[...chosen].join(' ')}" data-log="${seen.log}" data-audit="${seen.audit}">
+${recordTable('Table', ['Time', 'What', 'Details'], rows)}${rows.length === 0 && html`<p class="none">Nothing has happened yet.</p>\n`}</section>
 ${this.#subscribers(exchange)}`;
   }
 
@@ -153,16 +173,31 @@ ${
 
   #begin(exchange: Exchange): void {
     const { events, streams } = this.#options;
-    const wanted = this.#wanted(exchange);
+    const asked = topicsOf(exchange);
+    const wanted = asked === undefined || asked.has('events') ? this.#wanted(exchange) : [];
+    const others = new Set(this.#others.topicsFor(exchange).filter((topic) => asked?.has(topic) === true));
     const stream = streams.add(`${exchange.caller?.name ?? '-'}@${exchange.origin}`, exchange.caller?.session);
     const last = exchange.header('last-event-id') ?? exchange.argument('after');
     const names = new Set(wanted.map(({ name }) => name));
     const missed = last === undefined ? [] : events.recent.since(last).filter(({ name }) => names.has(name));
+    let rest = (): void => {};
     const reply = new EventReply(stream, missed, () => {
       this.#open -= 1;
+      rest();
       streams.remove(stream, events);
     });
     this.#open += 1;
+    if (others.size > 0) {
+      rest = this.#others.follow(
+        seenOf(exchange, this.#others.seen),
+        others,
+        () => reply.isIdle,
+        (lines, seen) => {
+          for (const { topic, at, what, details, isBad } of lines)
+            reply.tell(topic, { time: new Date(at).toISOString(), what, details, isBad, seen: seen[topic] });
+        },
+      );
+    }
     for (const event of wanted) {
       void events.subscribe(event, stream.socket, undefined);
       if (event.sources.size === 0) continue;
@@ -188,9 +223,51 @@ function namesOf(exchange: Exchange): readonly string[] {
   return named.split(/[\s,]+/).filter((name) => name !== '');
 }
 
-function row({ at, name, parameters }: RaisedEvent): Markup {
-  const shown = shorten(stringify(parameters), longestShown, '…');
-  return recordRow([cell('Time', dateMarkup(at)), cell('Event', name), cell('Parameters', visible(shown))]);
+const nothing: Seen = { log: 0, audit: 0 };
+
+/** What the page that asks has shown already. */
+function seenOf(exchange: Exchange, now: Seen): Seen {
+  const given = (name: keyof Seen): number => {
+    const text = exchange.argument(name) ?? '';
+    return /^\d{1,15}$/.test(text) ? Number(text) : now[name];
+  };
+  return { log: given('log'), audit: given('audit') };
+}
+
+/** The topics in `?topic=log&topic=audit`; undefined where none is there. */
+function topicsOf(exchange: Exchange): ReadonlySet<Topic> | undefined {
+  const named = exchange.arguments('topic');
+  return named.length === 0 ? undefined : new Set(topics.filter((topic) => named.includes(topic)));
+}
+
+const topicTitles: Readonly<Record<Topic, string>> = {
+  events: 'Events',
+  log: 'Lines of the log',
+  audit: 'Calls that may have changed something',
+};
+
+function choice(topic: Topic, isChosen: boolean): Markup {
+  return html`<label><input type="checkbox" name="topic" value="${topic}"${isChosen && html` checked`}> ${topicTitles[topic]}</label> `;
+}
+
+interface ShownLine {
+  readonly at: number;
+  readonly what: string;
+  readonly details: string;
+  readonly isBad: boolean;
+}
+
+function lineOf({ at, name, parameters }: RaisedEvent): ShownLine {
+  return { at, what: name, details: shorten(stringify(parameters), longestShown, '…'), isBad: false };
+}
+
+function row({ at, what, details, isBad }: ShownLine): Markup {
+  const className = isBad ? 'failed' : undefined;
+  return recordRow([
+    cell('Time', dateMarkup(at)),
+    cell('What', visible(what), className),
+    cell('Details', visible(details)),
+  ]);
 }
 
 /** The body of a stream: the lines of server-sent events (WHATWG HTML, "Server-sent events"). */
@@ -214,6 +291,11 @@ class EventReply implements ChunkSource {
     this.#stream = stream;
     this.#released = released;
     this.#events = missed;
+  }
+
+  /** True where nothing but events waits for the reader. */
+  get isIdle(): boolean {
+    return this.#told === '';
   }
 
   /** Tells the reader something else than an event. */

@@ -32,6 +32,8 @@ export interface Site {
   readonly hasAudit: boolean;
   /** True where a fleet may be looked at. */
   readonly hasFleet: boolean;
+  /** Where the level of the log is set, while it has every detail. */
+  readonly debugLink?: string | undefined;
   /** The user that the page is for. */
   readonly user?: Markup | undefined;
 }
@@ -53,38 +55,33 @@ export interface PageParts {
 }
 
 /** A whole page. */
-export function page(
-  site: Site,
-  title: string,
-  module: string | undefined,
-  main: Insertion,
-  hasCharts = false,
-): string {
-  const { head, tail } = pageParts(site, title, module, hasCharts);
+export function page(site: Site, title: string, module: string | undefined, main: Insertion, kind?: PageKind): string {
+  const { head, tail } = pageParts(site, title, module, kind);
   return html`${head}${main}${tail}`.text;
 }
 
-/**
- * @param module whose commands are shown, if it is one's
- * @param hasCharts true where the page has charts, whose script is longer than all others
- */
-export function pageParts(site: Site, title: string, module: string | undefined, hasCharts = false): PageParts {
+/** Kinds of pages with a script of their own, of its name. */
+export type PageKind = 'charts' | 'command' | 'contacts' | 'live';
+
+/** @param module whose commands are shown, if it is one's */
+export function pageParts(site: Site, title: string, module: string | undefined, kind?: PageKind): PageParts {
   const { base, assets, server, host, color, isReady, startedAt, modules, hasLive, hasContacts, hasAudit, hasFleet } =
     site;
+  const state = isReady() ? 'ready' : 'unready';
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
     return html`<li><a href="${base}/${name}"${current}>${name}</a></li>\n`;
   });
   const start = documentStart({
     title: `${host}: ${title} - OpenSIPS Management Interface`,
-    icon: `${assets}/${isReady() ? 'ready' : 'unready'}.svg`,
-    styles: [`${assets}/style.css`, ...(hasCharts ? [`${assets}/charts.css`] : [])],
-    scripts: [`${assets}/page.js`, ...(hasCharts ? [`${assets}/charts.js`] : [])],
+    icon: `${assets}/${state}.svg`,
+    styles: [`${assets}/style.css`, ...(kind === 'charts' ? [`${assets}/charts.css`] : [])],
+    scripts: [`${assets}/page.js`, ...(kind === undefined ? [] : [`${assets}/${kind}.js`])],
   });
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header data-zone="${serverZone}">
-<h1><a href="${base}"><bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
-${(hasContacts || hasFleet || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasFleet && html`<a href="${base}/${fleetPath}">Fleet</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}${site.user}</header>
+<h1><a href="${base}"><img class="state" src="${assets}/${state}.svg" alt="${state === 'ready' ? 'Ready:' : 'Not ready:'}" width="16" height="16"> <bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
+${(hasContacts || hasFleet || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasFleet && html`<a href="${base}/${fleetPath}">Fleet</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${site.debugLink !== undefined && html`<p class="badge"><a href="${site.debugLink}">log level debug</a></p>\n`}${serverLine(server, startedAt())}${site.user}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>

@@ -28,7 +28,7 @@ export interface Frame extends PageParts {
   /** Links to all of the result, where a page shows its first part. */
   readonly all: Insertion;
   /** The same call as a JSON-RPC request, and the path that takes it; undefined when there is none to copy. */
-  readonly call: { readonly path: string; readonly request: string } | undefined;
+  readonly call: { readonly path: string; readonly request: string; readonly url: string } | undefined;
   /** Told when the result fails behind the part that is shown. */
   readonly failed: (error: unknown) => void;
 }
@@ -113,7 +113,7 @@ export class Results {
       const print: PrintRest = (rest) =>
         html`</pre>
 ${cutText(bytes.length, records, rest, frame.all)}</section>
-${frame.tail}`.text;
+${lineToCopy(frame)}${frame.tail}`.text;
       parts.push(new RestCursor(source, pulled, records, print, frame.failed));
     }
     // Of each page the beginning would be the same.
@@ -156,7 +156,21 @@ function facts(time: number, size: Insertion): Markup {
 }
 
 function tail(frame: Frame, below?: Markup): Cursor {
-  return new TextCursor(html`</pre>\n</section>\n${below}${frame.tail}`.text);
+  return new TextCursor(html`</pre>\n</section>\n${below}${lineToCopy(frame)}${frame.tail}`.text);
+}
+
+/** The call as a line for a shell. The script of the page has a button in its place, which knows the address better. */
+function lineToCopy({ call }: Frame): Markup | undefined {
+  if (call === undefined) return undefined;
+  const { request, url } = call;
+  return html`<details class="line"><summary>As curl</summary>
+<pre>curl -H ${shellText('Content-Type: application/json')} -d ${shellText(withEscapes(request))} ${shellText(url)}</pre></details>
+`;
+}
+
+/** Within single quotes a shell takes everything as it is, save the quote itself. */
+function shellText(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** What is shown of a result, and how much there is: `885 of 100,000 contacts, 30 MB in all`. */

@@ -31,6 +31,7 @@ import { withoutSecrets } from '../mi/commands/secrets.js';
 import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { Events } from '../mi/events/events.js';
 import type { EventStreams } from '../mi/events/streams.js';
+import type { LogConsumers, LogLevel } from '../mi/log-consumers.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import type { ForeignStatistic } from '../mi/statistics.js';
 import type { StatusReports } from '../mi/status-reports.js';
@@ -55,6 +56,7 @@ import {
   isUnconfirmed,
   livePath,
   menu,
+  type PageKind,
   page,
   pageName,
   pageParts,
@@ -92,6 +94,8 @@ interface WebOptions {
   readonly maxValues: number;
   readonly events: Events;
   readonly streams: EventStreams;
+  readonly logConsumers: LogConsumers;
+  readonly logLevel: Pick<LogLevel, 'value'>;
   /** Streams of events that may be open at once. */
   readonly maxStreams: number;
   /** Undefined: nothing is traced. */
@@ -149,7 +153,7 @@ export class WebInterface {
       runner: options.runner,
       results: this.#results,
       show: (exchange, status, title, main) =>
-        replyPage(exchange, status, page(this.#siteOf(exchange), title, undefined, main)),
+        replyPage(exchange, status, page(this.#siteOf(exchange), title, undefined, main, 'contacts')),
       refuse: (exchange, status, reason, headers) => this.#refuse(exchange, status, reason, undefined, headers),
     });
     this.#fleet = new FleetPages({
@@ -233,7 +237,7 @@ export class WebInterface {
     }
     const missing = this.#mi.denial(events.command, exchange);
     if (missing !== undefined) this.#refuse(exchange, 403, explained(missing));
-    else this.#reply(exchange, 'Live', undefined, events.page(exchange));
+    else this.#reply(exchange, 'Live', undefined, events.page(exchange), 'live');
   }
 
   get #auditCommand(): CommandEntry {
@@ -278,7 +282,7 @@ export class WebInterface {
     const range = rangeOf(exchange.argument('range'));
     const top = overview({ base, mi: this.#mi, status, client: exchange, range });
     const main = html`${top}${menu(base, modules, this.#mi.visibleTo(exchange))}`;
-    replyPage(exchange, 200, page(this.#siteOf(exchange), 'Overview', undefined, main, true));
+    replyPage(exchange, 200, page(this.#siteOf(exchange), 'Overview', undefined, main, 'charts'));
   }
 
   /** The commands of module statistics, and all statistics for those who may read them. */
@@ -299,7 +303,7 @@ export class WebInterface {
       if (exchange.finished) return;
       const all = statisticsSection({ base, mi, filter, chart, foreign, reset });
       const main = html`${all}${latencySection(mi, exchange)}${commands}`;
-      replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, true));
+      replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, 'charts'));
     };
     const foreign = mi.foreignStatistics?.values() ?? [];
     if (foreign instanceof Promise) void foreign.then(show);
@@ -374,7 +378,7 @@ export class WebInterface {
         this.#refuseCall(exchange, `nothing is run without a field arg; ${this.#remedy}`, module);
         return;
       }
-      this.#reply(exchange, titleOf(entry), module, this.#formPage(entry, exchange));
+      this.#reply(exchange, titleOf(entry), module, this.#formPage(entry, exchange), 'command');
       return;
     }
     if (exchange.method === 'GET' && entry.command.secrets.length > 0) {
@@ -389,14 +393,14 @@ export class WebInterface {
         // Filled in as it was asked for: a press of the button runs it.
         const main = html`${alert(403, reason)}${this.#formPage(entry, exchange)}`;
         if (isRaw(exchange)) this.#refuse(exchange, 403, reason);
-        else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
+        else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main, 'command'));
         return;
       }
     }
     if (isUnconfirmed(entry, exchange.fields) && !isRaw(exchange)) {
       const { base, host, runner } = this.#options;
       const asked = { action: pathOf(base, entry), fields: exchange.fields, host, timeout: runner.timeout };
-      this.#reply(exchange, `Run ${titleOf(entry)}?`, module, confirmation(entry, asked));
+      this.#reply(exchange, `Run ${titleOf(entry)}?`, module, confirmation(entry, asked), 'command');
       return;
     }
     this.#run(exchange, entry);
@@ -453,7 +457,7 @@ export class WebInterface {
   }
 
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
-    const { head, tail } = pageParts(this.#siteOf(exchange), titleOf(entry), entry.module);
+    const { head, tail } = pageParts(this.#siteOf(exchange), titleOf(entry), entry.module, 'command');
     const { jsonRpcPath: path } = this.#options;
     const given = withoutSecrets(entry.command, submitted.given);
     const request = callText(entry.fullName, given);
@@ -473,7 +477,7 @@ export class WebInterface {
       tail,
       time: performance.now() - started,
       all: links ?? 'JSON-RPC gives all of it',
-      call: path === undefined || request === undefined ? undefined : { path, request },
+      call: path === undefined || request === undefined ? undefined : { path, request, url: urlOf(exchange, path) },
       failed: (error) => this.#options.runner.failures.ofRest(error, entry.fullName),
     };
   }
@@ -510,11 +514,19 @@ export class WebInterface {
       hasContacts: finder !== undefined && may(finder),
       hasAudit: this.#mi.audit !== undefined && may(this.#auditCommand),
       hasFleet: this.#fleet.lister !== undefined && may(this.#fleet.lister),
+      debugLink: this.#debugLink(exchange),
     };
   }
 
-  #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {
-    replyPage(exchange, 200, page(this.#siteOf(exchange), title, module, main));
+  /** What is logged in every detail costs time and tells much: it is not to be forgotten. */
+  #debugLink(exchange: Exchange): string | undefined {
+    if (this.#options.logLevel.value < debugLevel) return undefined;
+    const entry = this.#mi.visibleTo(exchange).find(({ fullName }) => fullName === 'core:log_level');
+    return entry && pathOf(this.#site.base, entry);
+  }
+
+  #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion, kind?: PageKind): void {
+    replyPage(exchange, 200, page(this.#siteOf(exchange), title, module, main, kind));
   }
 
   /** Answers what was meant as a call and runs nothing. JSON that is sent as a form gets what JSON without a type gets. */
@@ -554,6 +566,9 @@ const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...priva
 function alert(status: number, reason: Insertion): Markup {
   return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
 }
+
+/** The level of the log that has every detail. */
+const debugLevel = 4;
 
 /** UTF-16 units of a name that a page repeats. */
 const longestName = 64;
@@ -608,6 +623,14 @@ function rawLinks(path: string, { given }: Submitted): Markup | undefined {
   return html`<a href="${link}">all of it as JSON</a>, <a href="${link}&amp;text=1">as text</a>, <a href="${link}&amp;download=1" download>as a file</a>`;
 }
 
+/**
+ * The address by which a browser without scripts has reached the server, as far as its request tells: a proxy may have spoken TLS.
+ */
+function urlOf(exchange: Exchange, path: string): string {
+  const isSecure = exchange.isSecure || exchange.header('referer')?.startsWith('https:') === true;
+  return `${isSecure ? 'https' : 'http'}://${exchange.header('host') ?? 'localhost'}${path}`;
+}
+
 /** Longest request that is offered to copy: shells and terminals take no more. */
 const longestCall = 16384;
 
@@ -650,7 +673,7 @@ export function webInterface(
   context: BuiltInContext<object>,
   { root, formMethod, runner, maxValues, maxStreams, tracer }: WebRoot,
 ): WebInterface {
-  const { mi, httpd, facts, status, events, eventStreams: streams } = context;
+  const { mi, httpd, facts, status, events, eventStreams: streams, logConsumers, logLevel } = context;
   return new WebInterface(mi, {
     base: `/${root}`,
     formMethod: formMethod === 1 ? 'post' : 'get',
@@ -667,6 +690,8 @@ export function webInterface(
     maxValues,
     events,
     streams,
+    logConsumers,
+    logLevel,
     maxStreams,
     tracer,
   });

@@ -113,6 +113,34 @@ describe('rpc.discover', () => {
     }
   });
 
+  test('tells of every parameter of our own commands what it means, and so do help and the forms', async ({
+    startServer,
+  }) => {
+    const server = await startServer({
+      usrloc: {},
+      cachedb_local: {},
+      event_datagram: {},
+      prometheus: {},
+      mi_json: {},
+    });
+    const { methods } = (await call(server, 'rpc.discover')) as Document;
+    let count = 0;
+    for (const { name, params } of methods) {
+      if (params.length === 0) continue;
+      const { Parameters: told } = (await call(server, 'help', [name])) as { Parameters: Record<string, string> };
+      const [module = ''] = name.split(':');
+      const { body } = await post(server, '', { path: `/mi/${module}/${name}`, method: 'GET' });
+      for (const param of params as readonly { readonly name: string; readonly description?: string }[]) {
+        const at = `${name} ${param.name}`;
+        expect(param.description ?? '', at).toMatch(/^\S.*\.$/);
+        expect(told[param.name] ?? '', at).toContain(param.description);
+        expect(body, at).toMatch(new RegExp(`name="p\\.${param.name}" aria-describedby="[^"]*-help`));
+        count += 1;
+      }
+    }
+    expect(count).toBeGreaterThan(60);
+  });
+
   test('its schemas accept what the commands do', async ({ startServer }) => {
     const server = await startServer({ modules: [odd] });
     const { components } = (await call(server, 'rpc.discover')) as Document;

@@ -107,7 +107,10 @@ describe('web interface: pages', () => {
     }
     const { body } = await get(server, '/mi/pbx/pbx:echo?arg=');
     expect(body).not.toMatch(/<style|style="|onclick|https?:\/\/(?!127)/);
-    expect(body.match(/<script/g)?.length).toBe(1);
+    expect(body.match(/<script[^>]*>/g)).toStrictEqual([
+      expect.stringMatching(/ src="\/mi\/-\/[\w-]+\/page\.js">$/),
+      expect.stringMatching(/ src="\/mi\/-\/[\w-]+\/command\.js">$/),
+    ]);
   });
 
   test('a command runs when arg is there, even empty, and only then', async ({ startServer }) => {
@@ -329,7 +332,8 @@ describe('web interface: pages', () => {
     // Pages name them with a version, under which they never change.
     const { body } = await get(server, '/mi/core');
     const paths = [...body.matchAll(/(?:href|src)="(\/mi\/-\/[^"]+)"/g)].map(([, path = '']) => path);
-    expect(paths.length).toBe(3);
+    // The icon twice: in the tab, and before the name of the server.
+    expect(paths.length).toBe(4);
     for (const path of paths) {
       const reply = await get(server, path);
       expect(reply.status, path).toBe(200);

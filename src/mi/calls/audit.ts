@@ -105,6 +105,11 @@ export class Audit {
     new AuditedCall(this, entry, given, call).end(code);
   }
 
+  /** The number of the call that was kept last. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Oldest first. */
   get recent(): readonly KeptCall[] {
     const all = [this.#changes, this.#denials, this.#logins, this.#failedLogins].flatMap((one) => one.all);

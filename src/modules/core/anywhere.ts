@@ -42,6 +42,7 @@ export function versionCommand(facts: CommonFacts): Command {
     withoutContext: true,
     help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
     recipes: [{}, { revision: 'string' }],
+    parameters: { revision: { help: 'Anything: the source revision is told, too.', suggest: ['1'] } },
     result: object({ Server: aText }, { git: aText, unknown: aText }),
     run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
   });

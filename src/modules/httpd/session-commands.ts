@@ -52,6 +52,7 @@ function listSessions(sessions: Sessions | undefined): Command {
 
 /** `httpd:end_session` */
 function endSession(sessions: Sessions | undefined): Command {
+  const all = () => sessions?.all ?? [];
   return command({
     name: 'end_session',
     level: 'admin',
@@ -59,6 +60,13 @@ function endSession(sessions: Sessions | undefined): Command {
       'Ends a session of a browser by its name, or all of a `user`, and with it the streams that are read in it; its next request gets ' +
       'the page to log in. Gives the number of sessions that have ended.',
     recipes: [{ session: 'string' }, { user: 'string' }],
+    parameters: {
+      session: { help: 'Its name, which `httpd:list_sessions` tells.', suggest: () => all().map(({ id }) => id) },
+      user: {
+        help: 'Who has logged in.',
+        suggest: () => [...new Set(all().map(({ account }) => account.name))],
+      },
+    },
     namedOnly: true,
     result: object({ ended: whole }),
     run: ({ session, user }) => {

@@ -27,6 +27,8 @@ export const statisticsModule = defineBuiltIn({
     addMemoryStatistics(statistics);
     const groups = groupsOf(statistics);
     const find = findIn(mi, log);
+    const counters = (): readonly string[] =>
+      statistics.all.filter(({ kind }) => kind === 'counter').map(({ name }) => name);
     return {
       commands: [
         getCommand(mi, find),
@@ -58,7 +60,7 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Sets statistics back to 0, given by bare names; those that are not incremental keep their value.',
           recipes: [{ statistics: 'string[]' }],
-          parameters: { statistics: { help: 'Bare names.' } },
+          parameters: { statistics: { help: 'Bare names.', suggest: counters } },
           result: ok,
           run: ({ statistics: items }) => {
             const names = items.filter((item) => !item.endsWith(':'));
@@ -107,7 +109,10 @@ function historyCommands({ history }: ManagementInterface): readonly Command[] {
         { statistics: 'string[]', range: 'int', resolution: 'int' },
       ],
       parameters: {
-        statistics: { help: '`all`, groups with a colon, or bare names.' },
+        statistics: {
+          help: '`all`, groups with a colon, or bare names.',
+          suggest: () => ['all', ...history.kept.map(({ name }) => name.slice(name.indexOf(':') + 1))],
+        },
         range: { help: 'Seconds of the past.', suggest: [usualRange, 86400], default: usualRange },
         resolution: { help: 'Seconds between two values.', suggest: [1, 30] },
       },
@@ -184,7 +189,9 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
         'Tells how often each command, or the one that is named, was called and failed, and how long its calls took, in microseconds: ' +
         'p50, p90 and p99 (off by a quarter at most), the longest, and all together.',
       recipes: [{}, { command: 'string' }],
-      parameters: { command: { help: 'Any name of a command.' } },
+      parameters: {
+        command: { help: 'Any name of a command.', suggest: () => mi.timedCommands.map(([name]) => name) },
+      },
       result: object({ Commands: listOf(latencyShape) }),
       run: ({ command: text }, { client }) => {
         const commands = found(text, client).flatMap(([name, { slot, skipped }]) => {
@@ -204,7 +211,9 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
       aliases: ['reset_statistics_latency'],
       help: 'Begins to count anew how long the calls of all commands, or of the one that is named, took.',
       recipes: [{}, { command: 'string' }],
-      parameters: { command: { help: 'Any name of a command.' } },
+      parameters: {
+        command: { help: 'Any name of a command.', suggest: () => mi.timedCommands.map(([name]) => name) },
+      },
       result: ok,
       run: ({ command: text }, { client }) => {
         for (const [, counts] of found(text, client)) {

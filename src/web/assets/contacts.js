@@ -1,8 +1,11 @@
 import { copyText } from './copy.js';
 import { button, element } from './element.js';
 
-/** Adds to the rows of contacts what needs a script: copying. @param section the part of the page that shows them */
-export function copyContacts(section) {
+// The page of contacts: copying needs a script.
+const section = document.querySelector('#contacts');
+if (section) copyContacts(section);
+
+function copyContacts(section) {
   const told = element('p', { role: 'status', className: 'told' });
   const copy = async (text) => {
     told.textContent = (await copyText(text)) ? 'Copied' : 'The browser does not allow copying';

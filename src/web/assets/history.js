@@ -1,33 +1,22 @@
 import { button, element } from './element.js';
+import { callsKey, keep, readKept } from './kept.js';
 import { timeOf } from './times.js';
 import { visible } from './visible.js';
 
-const key = 'mi-history';
 const limit = 40;
 
-/**
- * Lists the calls of this browser session below the page. The links lead to the form with the same parameters filled
- * in; they run nothing, since the command may change state.
- */
-export function rememberCalls(form, result) {
-  let calls = read() ?? [];
+/** Keeps a call, whose result a page shows, for the list of the calls of this session. */
+export function rememberCall(form, result) {
   const isNew = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
   // Nothing is kept of a call that has a secret.
-  if (form && result && isNew && !form.dataset.secret) {
-    const name = document.querySelector('main h2')?.textContent ?? location.pathname;
-    const path = new URL(form.action).pathname;
-    const call = { path, name, fields: submitted(form), status: result.dataset.status, time: Date.now() };
-    calls = [call, ...calls].slice(0, limit);
-    write(calls);
-    // Going back, or reloading, must not run again what changed something; after a POST browsers ask.
-    if (form.dataset.changes && location.search) history.replaceState(null, '', `${path}#${fragmentOf(call)}`);
-  }
-  if (calls.length > 0) show(calls);
-}
-
-/** Forgets the calls of this browser session. */
-export function forgetCalls() {
-  sessionStorage.removeItem(key);
+  if (!isNew || form.dataset.secret) return;
+  const name = document.querySelector('main h2')?.textContent ?? location.pathname;
+  const path = new URL(form.action).pathname;
+  const call = { path, name, fields: submitted(form), status: result.dataset.status, time: Date.now() };
+  keep(callsKey, [call, ...(readKept(callsKey) ?? [])].slice(0, limit));
+  // Going back, or reloading, must not run again what changed something; after a POST browsers ask.
+  if (form.dataset.changes && location.search) history.replaceState(null, '', `${path}#${fragmentOf(call)}`);
+  showCalls();
 }
 
 /** The page of a result has its form filled in with what was submitted, by GET and by POST alike. */
@@ -39,7 +28,14 @@ function fragmentOf({ fields }) {
   return new URLSearchParams(fields).toString();
 }
 
-function show(calls) {
+/**
+ * Lists the calls of this browser session below the page. The links lead to the form with the same parameters filled
+ * in; they run nothing, since the command may change state.
+ */
+export function showCalls() {
+  const calls = readKept(callsKey) ?? [];
+  document.querySelector('aside.history')?.remove();
+  if (calls.length === 0) return;
   const items = calls.map(({ path, name, fields, status, time }) => {
     const given = fields.filter(([field, value]) => field !== 'recipe' && value !== '').map(([, value]) => value);
     return element(
@@ -58,26 +54,10 @@ function show(calls) {
     element('h2', {}, 'This session'),
     element('ol', {}, ...items),
     button('Forget', () => {
-      forgetCalls();
+      sessionStorage.removeItem(callsKey);
       aside.remove();
       document.querySelector('main')?.focus();
     }),
   );
   document.querySelector('main')?.after(aside);
-}
-
-function read() {
-  try {
-    return JSON.parse(sessionStorage.getItem(key));
-  } catch {
-    return null;
-  }
-}
-
-function write(calls) {
-  try {
-    sessionStorage.setItem(key, JSON.stringify(calls));
-  } catch {
-    // Storage that is full or switched off costs the history, nothing else.
-  }
 }

@@ -1,4 +1,4 @@
-// The page of events: what comes is put on top, while the page is seen.
+// The page of what happens: what comes is put on top, while the page is seen.
 import { button, element } from './element.js';
 import { keepState, viewState } from './state.js';
 import { timeOf } from './times.js';
@@ -10,12 +10,15 @@ const kept = 500;
 /** Milliseconds until a stream that the server refused is asked for again. */
 const patience = 5000;
 
-/** @param section the part of the page that shows events */
-export function followEvents(section) {
+const section = document.querySelector('#live');
+if (section) followEvents(section);
+
+/** @param section the part of the page that shows what happens */
+function followEvents(section) {
   const body = section.querySelector('tbody');
-  const { names } = section.dataset;
+  const { names, topics } = section.dataset;
   let { last } = section.dataset;
-  /** Rows as they came, newest first, those of the server without their events; and events that came while the page was paused. */
+  /** Rows as they came, newest first, those of the server without what is downloaded; and what came while the page was paused. */
   let shown = [...body.rows].map((row) => ({ row, text: textOf(...[...row.cells].slice(1)) }));
   let held = [];
   let isPaused = false;
@@ -39,13 +42,13 @@ export function followEvents(section) {
     isPaused = !isPaused;
     pause.textContent = isPaused ? 'Go on' : 'Pause';
     if (!isPaused) {
-      for (const event of held) add(event);
+      for (const line of held) add(line);
       held = [];
     }
     tell();
   });
   const save = button('Download', () => {
-    const came = shown.flatMap(({ event }) => (event === undefined ? [] : [event]));
+    const came = shown.flatMap(({ told }) => (told === undefined ? [] : [told]));
     const lines = came.reverse().map((event) => `${JSON.stringify(event)}\n`);
     const link = element('a', { href: URL.createObjectURL(new Blob(lines)), download: 'events.ndjson' });
     link.click();
@@ -66,7 +69,9 @@ export function followEvents(section) {
 
   function open() {
     if (source !== undefined) return;
-    const query = new URLSearchParams({ events: names });
+    const { log, audit } = section.dataset;
+    const query = new URLSearchParams({ events: names, log, audit });
+    for (const topic of topics.split(' ')) query.append('topic', topic);
     // One that is open tells the last id by itself when it comes again.
     if (last) query.set('after', last);
     source = new EventSource(`${location.pathname}?${query}`);
@@ -80,10 +85,16 @@ export function followEvents(section) {
     source.onmessage = ({ data, lastEventId }) => {
       last = lastEventId;
       const event = JSON.parse(data);
-      if (!isPaused) add(event);
-      else if (held.push(event) > kept) held.shift();
-      tell();
+      take({ time: event.time, what: event.event, details: JSON.stringify(event.params), told: event });
     };
+    for (const topic of ['log', 'audit']) {
+      source.addEventListener(topic, ({ data }) => {
+        const { seen, ...line } = JSON.parse(data);
+        section.dataset[topic] = seen;
+        const { time, what, details } = line;
+        take({ ...line, told: { time, what, details } });
+      });
+    }
     source.addEventListener('dropped', ({ data }) => {
       lost += JSON.parse(data).dropped;
       tell();
@@ -100,20 +111,27 @@ export function followEvents(section) {
     source = undefined;
   }
 
-  function add(event) {
+  function take(line) {
+    if (!isPaused) add(line);
+    else if (held.push(line) > kept) held.shift();
+    tell();
+  }
+
+  function add({ time, what, details, isBad, told }) {
     const cell = (label, ...children) => {
       const made = element('td', { role: 'cell' }, ...children);
       made.dataset.label = label;
       return made;
     };
-    const name = cell('Event', event.event);
-    const params = cell('Parameters', element('bdi', {}, ...visible(JSON.stringify(event.params))));
-    const row = element('tr', { role: 'row' }, cell('Time', timeOf(new Date(event.time))), name, params);
-    const text = textOf(name, params);
+    const name = cell('What', element('bdi', {}, ...visible(what)));
+    if (isBad) name.className = 'failed';
+    const all = cell('Details', element('bdi', {}, ...visible(details)));
+    const row = element('tr', { role: 'row' }, cell('Time', timeOf(new Date(time))), name, all);
+    const text = textOf(name, all);
     section.querySelector('.none')?.remove();
     row.hidden = !fits(text);
     body.prepend(row);
-    shown.unshift({ event, row, text });
+    shown.unshift({ told, row, text });
     for (const { row: old } of shown.splice(kept)) old.remove();
   }
 

@@ -1,13 +1,12 @@
 // What statistics have done since the reader looked at them last.
 import { grouped } from '../quantities.ts';
 import { button, element } from './element.js';
+import { keep, readKept, statisticsKey } from './kept.js';
 import { timeOf } from './times.js';
-
-const key = 'mi-statistics';
 
 /** @param section the part of the page that shows statistics */
 export function compareStatistics(section) {
-  let before = read();
+  let before = readKept(statisticsKey);
   const told = element('p', { className: 'help looked' });
   section.querySelector('form.filter')?.after(told);
   if (before === undefined) begin();
@@ -21,11 +20,7 @@ export function compareStatistics(section) {
   function begin() {
     const values = [...section.querySelectorAll('td[data-value]')].map((cell) => [cell.dataset.statistic, value(cell)]);
     before = { time: Date.now(), values: { ...before?.values, ...Object.fromEntries(values) } };
-    try {
-      sessionStorage.setItem(key, JSON.stringify(before));
-    } catch {
-      // Storage that is full or switched off: the next page begins anew.
-    }
+    keep(statisticsKey, before);
   }
 
   function compare() {
@@ -48,19 +43,6 @@ export function compareStatistics(section) {
   }
 }
 
-/** Forgets what was looked at: another user is next. */
-export function forgetStatistics() {
-  sessionStorage.removeItem(key);
-}
-
 function value(cell) {
   return Number(cell.dataset.value);
-}
-
-function read() {
-  try {
-    return JSON.parse(sessionStorage.getItem(key)) ?? undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -23,7 +23,10 @@ export function showResult(section) {
       told.textContent = (await copyText(content)) ? 'Copied' : 'The browser does not allow copying';
     });
   if (text && !cut) bar.append(copy('Copy as JSON', text.textContent));
-  if (section.dataset.call) bar.append(copy('Copy as curl', curlLine(section.dataset)));
+  if (section.dataset.call) {
+    bar.append(copy('Copy as curl', curlLine(section.dataset)));
+    document.querySelector('main > details.line')?.remove();
+  }
   bar.append(told);
   if (cut) {
     // What the views below leave out is told before them, once.

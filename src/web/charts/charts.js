@@ -1,5 +1,6 @@
 // Charts of statistics over time, and the numbers of now. Without this script their place has small pictures and tables.
 import uPlot from 'uplot';
+import { compareStatistics } from '../assets/looked.js';
 import { clockText, dateText, zoneChosen, zoneText } from '../assets/times.js';
 import { valueText } from '../quantities.ts';
 import { offerPins, showPins } from './pins.js';
@@ -18,7 +19,10 @@ const all = document.querySelector('.statistics:has(.groups)');
 const overview = document.querySelector('.overview');
 const home = document.querySelector('header h1 a');
 
-if (all) offerPins(all);
+if (all) {
+  offerPins(all);
+  compareStatistics(all);
+}
 if (overview && home) showPins(overview, home.pathname);
 if (root) begin(root);
 if (filter) followFilter(filter);
@@ -120,6 +124,11 @@ function begin(root) {
     for (const part of root.querySelectorAll('[data-part]')) {
       const fresh = page.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
       if (fresh && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(fresh));
+    }
+    // What the header and the tab tell of the state.
+    for (const state of ['header .state', 'link[rel=icon]']) {
+      const [old, now] = [document, page].map((one) => one.querySelector(state));
+      if (old && now && old.outerHTML !== now.outerHTML) old.replaceWith(document.adoptNode(now));
     }
   }
 
