@@ -91,11 +91,13 @@ export {
 } from './mi/events/events.js';
 export type { RaisedEvent, RecentEvents } from './mi/events/raised.js';
 export type { Cursor, Piecewise } from './mi/results/cursor.js';
+export type { Persistence, PersistOptions } from './mi/results/record-database.js';
 export {
   type DumpCursor,
   type DumpOptions,
   type FindOptions,
   type Found,
+  type KeptTableOptions,
   RecordLimitError,
   type RecordLimits,
   type RecordOptions,

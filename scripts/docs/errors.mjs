@@ -68,6 +68,7 @@ const meanings = {
   ERR_PARAMETER: ['a parameter of a module is wrong', '1, 255'],
   ERR_PASSWORD: ['`passwd` takes no such password', '1'],
   ERR_PATTERN: ['the module of a modparam is no regular expression', '255'],
+  ERR_PERSIST: ['the file that keeps records cannot be opened, read or written', '1'],
   ERR_RECORD: ['a record of a dump is wrong', 'none'],
   ERR_RECORD_LIMIT: ['a record table is full, or has too many dumps open', 'none'],
   ERR_REPLY: ['a reply is not what HTTP or its announcement asks for', 'none'],

@@ -1,4 +1,7 @@
 // docs/reference/statistics.md, from what a server with all modules that have statistics declares.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { page, table } from './markdown.mjs';
 
 const intro = `\`get_statistics\` reads them: \`["all"]\`, a group (\`["httpd:"]\`) or bare names (\`["pending"]\`). Unknown names are left out, as in
@@ -46,8 +49,9 @@ export async function statisticsPage({ createServer, defineModule }) {
   });
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const opensips = { nodes: ['sip-1 fifo:/nowhere/fifo'], local: '*', mirror: 'usrloc' };
+  const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-docs-'));
   const options = {
-    usrloc: {},
+    usrloc: { persist: join(folder, 'contacts') },
     cachedb_local: {},
     proto_hep: {},
     fleet: { name: 'sip-01' },
@@ -57,6 +61,7 @@ export async function statisticsPage({ createServer, defineModule }) {
   };
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, ...options }).start();
   await server.close();
+  rmSync(folder, { recursive: true });
   const rows = statistics.all.map(({ group, name, kind, about }) => [
     `\`${group}:${generalName(group, name)}\``,
     kind === 'computed' ? (about.isTotal ? 'total' : 'gauge') : kind,

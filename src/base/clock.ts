@@ -37,7 +37,7 @@ export function secondOf(date: number): number {
 }
 
 /** Seconds by which the clock of the machine has been set ahead since the start; below 0: back. */
-function secondsSet(): number {
+export function secondsSet(): number {
   return Math.round((Date.now() - monotonicTime()) / 1000);
 }
 

@@ -38,6 +38,11 @@ export class Slice {
   /** Begins the next slice on the next turn of the event loop. */
   async rest(): Promise<void> {
     await new Promise(setImmediate);
+    this.begin();
+  }
+
+  /** Begins the next slice, in a turn that another event began. */
+  begin(): void {
     this.#until = performance.now() + this.#length;
   }
 }

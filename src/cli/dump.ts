@@ -3,7 +3,8 @@ import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'nod
 import { dirname, resolve } from 'node:path';
 import { coded } from '../base/codes.js';
 import { readLogin, VerbClient, verbTarget } from './client.js';
-import { DumpReader } from './dump-reader.js';
+import { dumpEnd, dumpHead, dumpLine } from './dump-lines.js';
+import { DumpReader, linesOf } from './dump-reader.js';
 import { parseVerb, usageError } from './verb.js';
 
 /** The text of `mi-httpd dump --help`. */
@@ -19,8 +20,8 @@ usage: mi-httpd dump [FILE|-] [--url URL] [--ca FILE] [--login FILE]
   --login FILE    file whose first line is a token, or NAME:PASSWORD; of level read or more
   -h, --help      print this and exit
 
-What it writes is the result of ul_dump, one address of record a line, with the time of the dump:
-mi-httpd load takes what has passed since then off the time that contacts have left.
+What it writes is one contact a line, as mi-httpd load takes them: objects with their domain. A first line has the time of
+the dump, which load takes off the time that contacts have left, and a last one their number, by which it knows a whole dump.
 exit status: 0 everything was written; 1 the dump could not begin or ended early
 `;
 
@@ -120,17 +121,16 @@ function printed(text: string): Promise<void> {
 async function write(client: VerbClient, output: (text: string) => Promise<void>): Promise<void> {
   const put = (text: string): Promise<void> => output(text).catch(failed);
   const reader = new DumpReader();
-  const now = Math.floor(Date.now() / 1000);
-  let domain: string | undefined;
-  let text = `{"Dumped at":${now},"Domains":[`;
+  let contacts = 0;
+  let text = `${dumpHead(Math.floor(Date.now() / 1000))}\n`;
   for await (const piece of client.stream('ul_dump')) {
     for (const record of reader.push(piece)) {
       if (record.text === undefined)
         throw coded('ERR_DUMP', new Error('dump ended early: the server has a record that is too long'));
-      if (record.domain === domain) text += ',\n';
-      else text += `${domain === undefined ? '' : '\n]},'}\n{"name":${JSON.stringify(record.domain)},"AORs":[\n`;
-      domain = record.domain;
-      text += record.text;
+      for (const line of linesOf(record, 0).lines) {
+        contacts += 1;
+        text += `${dumpLine(line)}\n`;
+      }
     }
     if (text.length < 65536) continue;
     await put(text);
@@ -140,5 +140,5 @@ async function write(client: VerbClient, output: (text: string) => Promise<void>
     throw coded('ERR_DUMP', new Error(`the server answers ul_dump with an error: ${reader.error}`));
   if (!reader.isComplete)
     throw coded('ERR_DUMP', new Error('dump ended early: the reply of the server is not complete'));
-  await put(`${text}${domain === undefined ? '' : '\n]}'}\n]}\n`);
+  await put(`${text}${dumpEnd(contacts)}\n`);
 }

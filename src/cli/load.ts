@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { coded } from '../base/codes.js';
 import { reasonOf, strictDecoder } from '../base/text.js';
 import { readLogin, VerbClient, verbTarget } from './client.js';
+import { LineReader } from './dump-lines.js';
 import { DumpReader, isDump, linesOf, RecordError } from './dump-reader.js';
 import { LoadLanes } from './load-lanes.js';
 import { parseVerb, usageError } from './verb.js';
@@ -15,12 +16,14 @@ usage: mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FIL
   FILE            one contact a line, as a JSON object; - is standard input:
                     {"aor":"alice@example.com","contact":"sip:alice@192.0.2.1","expires":3600}
                   expires is in seconds, 0 is for ever. Members that may follow: q, callid, cseq,
-                  user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance, kv_store
-                  Or a dump: what mi-httpd dump writes, or a reply to ul_dump of OpenSIPS 3 and later
+                  user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance, kv_store,
+                  and domain, a table of usrloc. mi-httpd dump writes such lines
+                  Or a reply to ul_dump, of this server or of OpenSIPS 3 and later
   --url URL       the server's mi_http, http or https, or on a Unix socket http://unix:/path:/mi
                   (default: http://127.0.0.1:8888/mi)
   --ca FILE       for https: PEM file of the certificates that the server's may be signed by
-  --domain NAME   table of usrloc (default: location; of a dump: all that it has, each to its own)
+  --domain NAME   table of usrloc for lines that name none (default: location); of all others only those of
+                  that table are sent
   --login FILE    file whose first line is a token, or NAME:PASSWORD; of level operate or admin
   -h, --help      print this and exit
 
@@ -83,13 +86,18 @@ export async function load(args: readonly string[]): Promise<void> {
     if (isDump) {
       expired = await sendDump(pieces, values.domain, sending, reject, (bytes) => progress.read(bytes));
     } else {
-      const domain = values.domain ?? 'location';
+      const reader = new LineReader(values.domain);
       for await (const { number, text, problem } of readLines(pieces, (bytes) => progress.read(bytes))) {
-        const aor = text === undefined ? undefined : aorOf(text);
-        if (text === undefined) reject(number, problem ?? 'line cannot be read');
-        else if (aor === undefined) reject(number, lineProblem(text));
-        else await sending.add({ number, domain, text, aor });
+        if (text === undefined) {
+          reject(number, problem ?? 'line cannot be read');
+          continue;
+        }
+        const read = reader.read(number, text, Math.floor(Date.now() / 1000));
+        if (read.kind === 'wrong') reject(number, read.problem);
+        else if (read.kind === 'expired') expired += 1;
+        else if (read.kind === 'contact') await sending.add(read.line);
       }
+      if (reader.problem !== undefined) throw coded('ERR_LOAD', new Error(reader.problem));
     }
     await sending.finish();
   } catch (error) {
@@ -171,27 +179,6 @@ async function openInput(file: string): Promise<{ input: Readable; size: number 
     return { input: handle.createReadStream(), size: found.isFile() ? found.size : undefined };
   } catch (error) {
     throw coded('ERR_LOAD', new Error(`contacts cannot be read: ${reasonOf(error)}`));
-  }
-}
-
-/** The address of record of a line; undefined where the line is not an object that has one. */
-function aorOf(text: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || !('aor' in value)) return undefined;
-    return typeof value.aor === 'string' ? value.aor : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function lineProblem(text: string): string {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'line is not a JSON object';
-    return 'aor' in value ? 'aor is not a string' : 'aor is missing';
-  } catch (error) {
-    return `line is not JSON: ${reasonOf(error).replaceAll(/\s+/g, ' ')}`;
   }
 }
 

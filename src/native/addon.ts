@@ -8,6 +8,7 @@ import { checkLayout, ProgressField } from './layout.js';
 export type {
   MetricsText,
   NativeBodyPool,
+  NativeRecordKeeper,
   NativeRecordTable,
   NativeScanner,
   StandardOutput,
@@ -42,7 +43,7 @@ function load(): Addon {
 /** Texts of metrics, with gaps that numbers are written into. */
 export const { metricsText } = addon;
 
-export const { recordTable: openRecordTable, dumpsOpen } = addon;
+export const { recordKeeper: openRecordKeeper, recordTable: openRecordTable, dumpsOpen } = addon;
 
 export const {
   firstHeadLimit,

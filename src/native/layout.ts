@@ -97,6 +97,44 @@ export const SearchField = {
   mark: 7,
 } as const;
 
+/** Where the database of some tables is. */
+export const KeptPhase = {
+  opening: 0,
+  /** Tables are loaded; nothing is written yet. */
+  loading: 1,
+  open: 2,
+  /** There is no database. */
+  failed: 3,
+  closed: 4,
+} as const;
+
+/** Indexes into the memory where a database leaves its figures. */
+export const KeptField = {
+  /** A {@link KeptPhase}. */
+  phase: 0,
+  /** The last flush whose changes are written. */
+  done: 1,
+  /** The last one whose changes could not be. */
+  failed: 2,
+  /** Changes that wait. */
+  pending: 3,
+  pendingBytes: 4,
+  commits: 5,
+  failures: 6,
+  /** Records that were written or deleted. */
+  written: 7,
+  fileBytes: 8,
+  /** 1 if the last attempt to write has failed. */
+  isFailing: 9,
+  /** 1 if changes were forgotten, and all tables have to be written anew. */
+  isBehind: 10,
+  /** 1 if the table that is loaded is complete and taken. */
+  isLoaded: 11,
+} as const;
+
+/** Indexes into the memory where records that were loaded leave their numbers. */
+export const LoadedField = { records: 0, marks: 1 } as const;
+
 /** The outcome of a piece of a body. */
 export const Pushed = {
   taken: 0,
@@ -162,6 +200,9 @@ const layout: Layout = {
   ProgressField,
   WalkField,
   SearchField,
+  KeptPhase,
+  KeptField,
+  LoadedField,
   Pushed,
   Stored,
   DumpShape,

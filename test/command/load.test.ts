@@ -327,6 +327,11 @@ describe('mi-httpd dump', () => {
     expect(status).toBe(0);
     for (const named of ['FILE', '--url', '--login']) expect(stdout, named).toContain(named);
   });
+  const linesOf = (text: string): Record<string, unknown>[] =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
   const contacts = (server: Server, domain: string, aor: string) =>
     server.usrloc
       ?.domain(domain)
@@ -368,11 +373,13 @@ describe('mi-httpd dump', () => {
     const written = await dump(lifetime, [file, '--url', from.urls[0] ?? '']);
     expect(written).toStrictEqual({ status: 0, signal: null, stdout: '', stderr: '' });
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    const { Domains, 'Dumped at': at } = JSON.parse(readFileSync(file, 'utf8'));
-    expect(Domains.length).toBe(2);
+    const [head, ...lines] = linesOf(readFileSync(file, 'utf8'));
+    const at = Number(head?.dumped_at);
     expect(at >= before && at <= Date.now() / 1000, `${at}`).toBe(true);
+    expect(lines.pop()).toStrictEqual({ dumped: 2003 });
+    expect(new Set(lines.map(({ domain }) => domain))).toStrictEqual(new Set(['location', 'gateways']));
     const printed = await dump(lifetime, ['--url', from.urls[0] ?? '']);
-    expect(JSON.parse(printed.stdout).Domains[1].AORs.length).toBe(2001);
+    expect(linesOf(printed.stdout).length).toBe(2005);
     const loaded = await run(lifetime, [file, '--url', to.urls[0] ?? '']);
     expect(loaded).toStrictEqual({ status: 0, signal: null, stdout: '2003 contacts added\n', stderr: '' });
     for (const [domain, name] of [
@@ -404,6 +411,46 @@ describe('mi-httpd dump', () => {
     const [first, second] = server.usrloc?.domain('location').lookup('a') ?? [];
     expect(Number(first?.expires) <= 1000 && Number(first?.expires) > 900).toBe(true);
     expect(second?.expires).toBe('permanent');
+  });
+
+  test('lines of several dumps, and others, are read: each with its time and its domain', async ({ lifetime }) => {
+    const server = await start(lifetime);
+    server.usrloc?.domain('gateways');
+    const at = Math.floor(Date.now() / 1000) - 1000;
+    const contact = (aor: string, expires: number, more: object = {}) =>
+      JSON.stringify({ aor, contact: `sip:${aor}`, expires, ...more });
+    const lines = [
+      contact('hand', 500),
+      JSON.stringify({ dumped_at: at }),
+      contact('old', 900, { domain: 'location' }),
+      contact('new', 2000, { domain: 'gateways' }),
+      contact('ever', 0),
+      JSON.stringify({ dumped: 3 }),
+      contact('last', 500, { domain: 'gateways' }),
+      JSON.stringify({ ...JSON.parse(contact('wrong', 5)), domain: 7 }),
+    ];
+    const ended = await run(lifetime, ['-', '--url', server.urls[0] ?? ''], lines.join('\n'));
+    expect([ended.status, ended.stdout]).toStrictEqual([1, '4 contacts added, 1 had expired, 1 rejected\n']);
+    expect(ended.stderr).toBe('-:8: domain is not a string\n');
+    const left = (domain: string, aor: string) => server.usrloc?.domain(domain).lookup(aor)[0]?.expires;
+    expect(left('location', 'ever')).toBe('permanent');
+    expect(Number(left('gateways', 'new'))).toSatisfy((expires: number) => expires > 900 && expires <= 1000);
+    expect(Number(left('location', 'hand'))).toBeGreaterThan(400);
+    expect(Number(left('gateways', 'last'))).toBeGreaterThan(400);
+    const one = await run(lifetime, ['-', '--domain', 'gateways', '--url', server.urls[0] ?? ''], lines[3]);
+    expect(one.stdout).toBe('1 contact added\n');
+  });
+
+  test('a dump that is cut, or has another number of contacts, is told', async ({ lifetime }) => {
+    const server = await start(lifetime);
+    const text = '{"dumped_at":1}\n{"aor":"a","contact":"sip:a","expires":0}\n';
+    const cut = await run(lifetime, ['-', '--url', server.urls[0] ?? ''], text);
+    expect([cut.status, cut.stderr]).toStrictEqual([
+      1,
+      'mi-httpd: load ended early, after 1 contact added: the dump is not complete; make another one\n',
+    ]);
+    const fewer = await run(lifetime, ['-', '--url', server.urls[0] ?? ''], `${text}{"dumped":2}\n`);
+    expect(fewer.stderr).toMatch(/the dump has 1 contacts where its last line tells of 2; make another one\n$/);
   });
 
   test('a dump of a clock that goes ahead adds no time', async ({ lifetime }) => {
@@ -503,7 +550,7 @@ describe('mi-httpd dump', () => {
       ] as const) {
         expect(await to(path(link))).toStrictEqual(good);
         expect(lstatSync(path(link)).isSymbolicLink(), link).toBe(true);
-        expect(JSON.parse(readFileSync(path(target), 'utf8')).Domains.length).toBe(1);
+        expect(linesOf(readFileSync(path(target), 'utf8')).at(-1)).toStrictEqual({ dumped: 1 });
       }
       const reader = new Running(lifetime, 'cat', [path('fifo')]);
       const written = await to(path('fifo'));
@@ -511,7 +558,7 @@ describe('mi-httpd dump', () => {
       reader.child.kill();
       expect(written).toStrictEqual(good);
       expect(lstatSync(path('fifo')).isFIFO()).toBe(true);
-      expect(JSON.parse((await reader.ended).stdout).Domains.length).toBe(1);
+      expect(linesOf((await reader.ended).stdout).at(-1)).toStrictEqual({ dumped: 1 });
       expect(readdirSync(folder).sort()).toStrictEqual(['fifo', 'folder', 'link', 'nowhere', 'real']);
       expect(readdirSync(path('real')).sort()).toStrictEqual(['new.json', 'old.json']);
       for (const [device, args] of [
@@ -546,7 +593,7 @@ describe('mi-httpd dump', () => {
         const args = ['-c', script, 'sh', join(folder, 'file'), ...line];
         const { status, stdout, stderr } = await new Running(lifetime, 'sh', args).ended;
         expect([status, stderr]).toStrictEqual([0, '']);
-        expect(JSON.parse(stdout).Domains.length).toBe(1);
+        expect(linesOf(stdout).at(-1)).toStrictEqual({ dumped: 1 });
         if (other !== undefined) expect(readFileSync(other, 'utf8')).toBe('of another');
       }
     },

@@ -174,6 +174,46 @@ numbers! {
         Mark = 7,
     }
 
+    /// Where the database of some tables is.
+    KeptPhase {
+        Opening = 0,
+        /// Tables are loaded; nothing is written yet.
+        Loading = 1,
+        Open = 2,
+        /// There is no database.
+        Failed = 3,
+        Closed = 4,
+    }
+
+    /// Indexes into the memory where a database leaves its figures.
+    KeptField {
+        /// A [`KeptPhase`].
+        Phase = 0,
+        /// The last flush whose changes are written, and the last one whose changes could not be.
+        Done = 1,
+        Failed = 2,
+        /// Changes that wait, and their bytes.
+        Pending = 3,
+        PendingBytes = 4,
+        Commits = 5,
+        Failures = 6,
+        /// Records that were written or deleted.
+        Written = 7,
+        FileBytes = 8,
+        /// 1 if the last attempt to write has failed.
+        IsFailing = 9,
+        /// 1 if changes were forgotten, and all tables have to be written anew.
+        IsBehind = 10,
+        /// 1 if the table that is loaded is complete and taken.
+        IsLoaded = 11,
+    }
+
+    /// Indexes into the memory where records that were loaded leave their numbers.
+    LoadedField {
+        Records = 0,
+        Marks = 1,
+    }
+
     /// The outcome of a piece of a body.
     Pushed {
         Taken = 0,

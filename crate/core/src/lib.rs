@@ -57,6 +57,18 @@ pub mod table {
     pub mod search;
 }
 
+#[cfg(feature = "persist")]
+pub mod persist {
+    //! Records that outlive the process, in a database that is one file.
+    pub mod changes;
+    pub mod database;
+    pub mod file;
+    pub mod keeper;
+    pub mod stored;
+    #[cfg(test)]
+    pub mod testing;
+}
+
 pub mod process {
     //! The process around the server: its log, its service manager, the sockets that it inherits, datagrams and FIFOs.
     pub mod datagrams;

@@ -11,6 +11,7 @@ pub mod methods;
 pub mod metrics_text;
 pub mod printers;
 pub mod process;
+pub mod record_keeper;
 pub mod record_table;
 pub mod request_scanner;
 pub mod standard_output;

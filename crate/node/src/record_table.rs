@@ -1,5 +1,6 @@
 use crate::methods::{Arguments, Method, State, length, reason};
 use mi_httpd_core::layout::{DumpShape, Stored};
+use mi_httpd_core::persist::keeper::loaded;
 use mi_httpd_core::table::dump::{DumpedTable, Shape, Tables};
 use mi_httpd_core::table::needle::Needle;
 use mi_httpd_core::table::record::Style;
@@ -27,6 +28,14 @@ pub struct RecordTable<'env> {
     /// As `set`, for any text, which is validated.
     #[napi(ts_type = "(memory: Uint8Array, keyLength: number, end: number, deadline: number) => number")]
     pub set_json: Method<'env, i32>,
+    /// Sets records that `NativeRecordKeeper.take` has given, up to `end`. Records that are there are left as they are. How many were
+    /// set; below 0 without room for one.
+    #[napi(ts_type = "(memory: Uint8Array, end: number) => number")]
+    pub set_loaded: Method<'env, i32>,
+    /// Writes the record of a key as `set` takes it, right behind that, and its markers and deadline to `facts`: where it ends,
+    /// also if that is behind the memory, which is as it was then; -1 for none.
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number, facts: Float64Array) => number")]
+    pub get_marked: Method<'env, i32>,
     /// Length of the record, which lies at the start of the memory then if it fits; below 0 for none.
     #[napi(ts_type = "(memory: Uint8Array, keyLength: number, now: number) => number")]
     pub get: Method<'env, i32>,
@@ -118,6 +127,35 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'
         set_json: state.method("setJson", |held, given| {
             let (key, text) = key_and_text(&given)?;
             stored(held.table.set_json(key, text, given.get(3)?))
+        })?,
+        set_loaded: state.method("setLoaded", |held, given| {
+            let mut set = 0;
+            for record in loaded(given.bytes(0)?.get(..given.position(1)?).unwrap_or_default()) {
+                if held.table.has(record.key) {
+                    continue;
+                }
+                let outcome = stored(held.table.set(record.key, record.text, record.marks, record.deadline))?;
+                if outcome < 0 {
+                    return Ok(outcome);
+                }
+                set += 1;
+            }
+            Ok(set)
+        })?,
+        get_marked: state.method("getMarked", move |held, given| {
+            let (key_length, facts) = (given.position(1)?, given.get::<&mut [f64]>(2)?);
+            let mut text = Vec::new();
+            let Some((marks, deadline)) = held.table.get_marked(key(&given)?, &nonce, &mut text) else {
+                return Ok(-1);
+            };
+            let end = key_length + text.len();
+            if let Some(place) = given.window(0)?.get_mut(key_length..end) {
+                place.copy_from_slice(&text);
+            }
+            for (place, fact) in facts.iter_mut().zip([marks as f64, deadline]) {
+                *place = fact;
+            }
+            Ok(end as i32)
         })?,
         get: state.method("get", |held, given| {
             let (key_length, now) = (given.position(1)?, given.get::<f64>(2)? as u64);

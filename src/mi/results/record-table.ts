@@ -4,6 +4,7 @@ import { coded, type ErrorCode } from '../../base/codes.js';
 import {
   aBoolean,
   aNumber,
+  anObject,
   aText,
   checkGiven,
   checkMembers,
@@ -19,6 +20,13 @@ import { DumpShape, SearchField, Size, Stored, WalkField } from '../../native/la
 import { type Cursor, Piecewise } from './cursor.js';
 import { printUnchecked } from './json.js';
 import { printWhole } from './long-printer.js';
+import {
+  type Persistence,
+  type PersistOptions,
+  persistMembers,
+  RecordDatabase,
+  type TableKeeper,
+} from './record-database.js';
 import { nonce, type PrintedRecord, printRecord, type SecondsLeft, styles } from './seconds-left.js';
 
 /** The values to set for a `T` that is read: the seconds until a time may stand for any number in it. */
@@ -40,6 +48,12 @@ export interface RecordLimits {
   readonly maxBytes?: number;
   /** Bytes of UTF-8 of one record and its key. */
   readonly maxRecordBytes?: number;
+}
+
+/** Options of {@link RecordTable.open}. */
+export interface KeptTableOptions extends RecordLimits {
+  /** Where the records are kept, so that they outlive the process. */
+  readonly persist: PersistOptions;
 }
 
 const limitMembers: Members<RecordLimits> = { maxRecords: aNumber, maxBytes: aNumber, maxRecordBytes: aNumber };
@@ -70,6 +84,40 @@ export class RecordLimitError extends Error {
   }
 }
 
+/** Records that are told at once, when a database is written anew. */
+const toldAtOnce = 64;
+
+/** Markers and deadline of a record that is told. */
+const recordFacts = new Float64Array(2);
+
+let keepRecords: <T>(
+  table: RecordTable<T>,
+  database: RecordDatabase,
+  name: string,
+  hasTimes: boolean,
+) => Promise<{ records: number; marks: number }>;
+let tellRecord: <T>(table: RecordTable<T>, key: string) => boolean;
+
+/**
+ * Keeps a table under a name in a database of several tables, and loads what is stored of it.
+ *
+ * @param hasTimes deadlines are seconds of the clock of the process; records whose times have all come are deleted, not loaded
+ * @returns records that were loaded, and the values in them that count down
+ */
+export function keepIn<T>(
+  database: RecordDatabase,
+  name: string,
+  table: RecordTable<T>,
+  hasTimes: boolean,
+): Promise<{ records: number; marks: number }> {
+  return keepRecords(table, database, name, hasTimes);
+}
+
+/** Has a record of a table that is kept written again; returns whether there is one. */
+export function writeAgain<T>(table: RecordTable<T>, key: string): boolean {
+  return tellRecord(table, key);
+}
+
 /** Keys and records pass through it on their way to any table and back; it is never in use when a method returns. */
 const memory = Buffer.allocUnsafeSlow(131072);
 
@@ -94,6 +142,49 @@ export class RecordTable<T = unknown> {
   #limits: RecordLimits = {};
   /** Tells cursors of this table from those of another one, and of another process. */
   #mark: string | undefined;
+  /** Is told of every change; undefined: the records end with the process. */
+  #keeper: TableKeeper | undefined;
+
+  static {
+    keepRecords = (table, database, name, hasTimes) => table.#keep(database, name, hasTimes);
+    tellRecord = (table, key) => table.#keeper !== undefined && table.#tell(table.#keeper, key);
+  }
+
+  /**
+   * Opens a table whose records outlive the process: in a file, which a thread of its own reads and writes. What is stored is loaded.
+   *
+   * A change is written within `persist.interval`, together with all others of that time; a process that is killed loses no more,
+   * and the file is whole whatever happens. {@link RecordTable.flush} waits for what changed so far, {@link RecordTable.close} has to
+   * be called in the end. Deadlines are kept as they are: give times that mean the same in another process.
+   *
+   * @throws Error naming the file and what to do: it is in use, damaged, or cannot be opened; TypeError or RangeError for a wrong
+   *   option
+   *
+   * ```ts
+   * const calls = await RecordTable.open<{ caller: string }>({ persist: { path: '/var/lib/pbx/calls' } });
+   * calls.set('a1', { caller: 'alice' });
+   * await calls.flush();
+   * await calls.close();
+   * ```
+   */
+  static async open<T = unknown>(options: KeptTableOptions): Promise<RecordTable<T>> {
+    checkMembers('options of RecordTable.open', options, { ...limitMembers, persist: anObject });
+    const { persist, ...limits } = options;
+    checkMembers('persist', persist, persistMembers);
+    // New limits leave alone what is there, and so do these.
+    const table = new RecordTable<T>(limits);
+    table.limits = {};
+    const database = await RecordDatabase.open(persist);
+    try {
+      await table.#keep(database, 'records', false);
+    } catch (error) {
+      await database.close().catch(() => {});
+      throw error;
+    }
+    database.begin();
+    table.limits = limits;
+    return table;
+  }
 
   /** @throws RangeError for a limit that is not a number from 0 on */
   constructor(limits: RecordLimits = {}) {
@@ -144,7 +235,9 @@ export class RecordTable<T = unknown> {
       if (length > memory.length) place = Buffer.allocUnsafeSlow(length);
     }
     const keyLength = writeKey(key, place);
-    this.#taken(this.#native.set(place, keyLength, keyLength + place.write(text, keyLength), marks, deadline), key);
+    const end = keyLength + place.write(text, keyLength);
+    this.#taken(this.#native.set(place, keyLength, end, marks, deadline), key);
+    this.#keeper?.set(place, keyLength, end, marks, deadline, false);
     return this;
   }
 
@@ -168,6 +261,7 @@ export class RecordTable<T = unknown> {
     const place = length > memory.length ? Buffer.allocUnsafeSlow(length) : memory;
     place.set(json, writeKey(key, place));
     this.#taken(this.#native.setJson(place, length - json.length, length, deadline), key);
+    this.#keeper?.set(place, length - json.length, length, 0, deadline, true);
     return this;
   }
 
@@ -195,12 +289,41 @@ export class RecordTable<T = unknown> {
 
   /** Deletes a record; returns whether there was one. */
   delete(key: string): boolean {
-    return this.#native.delete(memory, writeKey(key, memory));
+    const keyLength = writeKey(key, memory);
+    const isDeleted = this.#native.delete(memory, keyLength);
+    if (isDeleted || this.#keeper?.database.isLoading === true) this.#keeper?.delete(memory, keyLength);
+    return isDeleted;
   }
 
   /** Deletes all records and frees their memory. */
   clear(): void {
     this.#native.clear();
+    this.#keeper?.clear();
+  }
+
+  /**
+   * Waits until all changes so far are written. All who ask within a turn of the event loop share one commit. Without `persist` it
+   * has nothing to wait for.
+   *
+   * @throws Error why they could not be; they are kept, and tried again
+   */
+  async flush(): Promise<void> {
+    await this.#keeper?.database.flush();
+  }
+
+  /**
+   * Of a table with `persist`: writes what waits, and gives the file back. The records stay in memory, and further changes are
+   * not kept.
+   *
+   * @throws Error how many changes could not be written, and why
+   */
+  async close(): Promise<void> {
+    await this.#keeper?.database.close();
+  }
+
+  /** What the database of a table with `persist` is at, and has done. */
+  get persistence(): Persistence | undefined {
+    return this.#keeper?.database.persistence;
   }
 
   /** Records in the table. */
@@ -303,6 +426,47 @@ export class RecordTable<T = unknown> {
   /** @throws TypeError: a table in a result has to say how it is to be printed */
   toJSON(): never {
     throw coded('ERR_RESULT', new TypeError('result holds a RecordTable: give table.dump()'));
+  }
+
+  /** Loads what is stored under a name, and keeps all changes from now on. */
+  async #keep(database: RecordDatabase, name: string, hasTimes: boolean): Promise<{ records: number; marks: number }> {
+    const before = [...this.keys()];
+    const records = { native: this.#native, tellAll: () => this.#tellAll() };
+    const keeper = database.keep(name, records, hasTimes);
+    this.#keeper = keeper;
+    database.learnStyles();
+    this.#learnStyles();
+    for (const key of before) this.#tell(keeper, key);
+    return database.load(keeper, this.#native, hasTimes);
+  }
+
+  *#tellAll(): Generator<void, void, undefined> {
+    const keeper = this.#keeper;
+    if (keeper === undefined) return;
+    let told = 0;
+    for (const keys of this.#walk(Number.POSITIVE_INFINITY)) {
+      for (const key of keys) {
+        this.#tell(keeper, key);
+        told += 1;
+        if (told % toldAtOnce === 0) yield;
+      }
+      yield;
+    }
+  }
+
+  /** Tells the keeper of a record as it is; returns whether there is one. */
+  #tell(keeper: TableKeeper, key: string): boolean {
+    const keyLength = writeKey(key, memory);
+    let place = memory;
+    let end = this.#native.getMarked(place, keyLength, recordFacts);
+    if (end > place.length) {
+      place = Buffer.allocUnsafeSlow(end);
+      end = this.#native.getMarked(place, writeKey(key, place), recordFacts);
+    }
+    if (end < 0) return false;
+    const [marks = 0, deadline = Number.POSITIVE_INFINITY] = recordFacts;
+    keeper.set(place, keyLength, end, marks, deadline, false);
+    return true;
   }
 
   *#walk(due: number): Generator<string[], void, undefined> {

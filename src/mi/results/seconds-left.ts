@@ -131,3 +131,18 @@ function styleOf(texts: SecondsLeftTexts): Style {
 function describe({ permanent, expired }: SecondsLeftTexts): string {
   return JSON.stringify([permanent, expired]);
 }
+
+/** The texts of a style, as databases have them: `["permanent","expired"]`, null for what is left out. */
+export function styleTexts({ texts }: Style): string {
+  return describe(texts);
+}
+
+/** The number of the style with such texts. */
+export function styleNumber(described: string): number {
+  const [permanent, expired] = JSON.parse(described) as (string | null)[];
+  const texts: SecondsLeftTexts = {
+    ...(typeof permanent === 'string' && { permanent }),
+    ...(typeof expired === 'string' && { expired }),
+  };
+  return styles.indexOf(named.get(describe(texts)) ?? styleOf(texts));
+}

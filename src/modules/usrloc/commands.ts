@@ -1,10 +1,11 @@
 import { currentSecond } from '../../base/clock.js';
-import { shorten } from '../../base/text.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import { type Command, shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { either, list, never, nothing, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError, parseQ } from './contact.js';
+import type { ContactDatabase } from './contact-database.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
 import { dumpPage, dumpSome } from './dump.js';
 import { findAors } from './find.js';
@@ -16,6 +17,8 @@ export interface CommandOptions {
   readonly hashSize: number;
   /** Name of the branch flag of bit 0. */
   readonly firstFlag: string | undefined;
+  /** The file that keeps the contacts, if any. */
+  readonly database: ContactDatabase | undefined;
 }
 
 /** The fields by which OpenSIPS marks contacts of its management interface; clients recognize them by these. */
@@ -67,7 +70,9 @@ const domainShape = object({
 });
 
 /** The MI commands of usrloc, in the order in which OpenSIPS lists them. */
-export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandOptions): readonly Command[] {
+export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }: CommandOptions): readonly Command[] {
+  /** The result of a call that changed contacts: with `persist_interval` 0 once they are written. */
+  const kept = <T>(result: T): T | Promise<T> => (database?.isImmediate === true ? written(database, result) : result);
   const flagNames = (mask: number): readonly string[] => {
     return firstFlag === undefined || firstFlag === '' || mask % 2 === 0 ? [] : [firstFlag];
   };
@@ -88,7 +93,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       run: ({ table_name: table, aor }) => {
         const domain = domainOf(usrloc, table);
         refusing(() => domain.remove(aor));
-        return 'OK';
+        return kept('OK' as const);
       },
     }),
     command({
@@ -103,7 +108,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         const domain = domainOf(usrloc, table);
         if (!refusing(() => domain.has(aor))) throw new MiError(404, 'AOR not found');
         if (domain.remove(aor, contact) === 0) throw new MiError(404, 'Contact not found');
-        return 'OK';
+        return kept('OK' as const);
       },
     }),
     command({
@@ -144,9 +149,9 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
     command({
       name: 'flush',
       aliases: ['ul_flush'],
-      help: 'Writes pending changes to the database; here there is none, so this has nothing to do.',
+      help: 'Writes pending changes to the file of `persist` now; without one this has nothing to do.',
       result: ok,
-      run: () => 'OK',
+      run: () => (database === undefined ? 'OK' : written(database, 'OK' as const)),
     }),
     command({
       name: 'add',
@@ -189,7 +194,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
           methods: mask('methods', methods),
         };
         refusing(() => domain.put(aor, input, expires === 0 ? 0 : Math.max(1, currentSecond() + expires)));
-        return 'OK';
+        return kept('OK' as const);
       },
     }),
     command({
@@ -210,12 +215,18 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
     command({
       name: 'sync',
       aliases: ['ul_sync'],
-      help: 'Writes the contacts of a domain, or of one address of record, to the database anew; here there is none.',
+      help:
+        'Writes one address of record to the file of `persist` anew, or without one all domains, each as it is; without a file it ' +
+        'answers that contacts are synced.',
       recipes: [{ table_name: 'string' }, { table_name: 'string', aor: 'string' }],
       parameters: { table_name: tables, aor: addresses },
-      result: never,
-      run: () => {
-        throw new MiError(200, 'Contacts already synced');
+      result: ok,
+      run: ({ table_name: table, aor }) => {
+        if (database === undefined) throw new MiError(200, 'Contacts already synced');
+        const domain = domainOf(usrloc, table);
+        if (aor === undefined) return written(database, 'OK' as const, () => database.rewrite());
+        if (!domain.writeAgain(aor)) throw new MiError(404, 'AOR not found');
+        return written(database, 'OK' as const);
       },
     }),
     command({
@@ -240,7 +251,10 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       },
       result: object({ added: whole, rejected: list(object({ index: whole, reason: text })) }),
       targets: ['aor'],
-      run: ({ table_name: table, contacts }, call) => addMany(domainOf(usrloc, table), contacts, flagNames, call),
+      run: ({ table_name: table, contacts }, call) => {
+        const result = addMany(domainOf(usrloc, table), contacts, flagNames, call);
+        return result instanceof Promise ? result.then(kept) : kept(result);
+      },
     }),
     command({
       name: 'find',
@@ -276,6 +290,20 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       },
     }),
   ];
+}
+
+/** Gives a result once all changes are written. @throws MiError why they are not; they stay in memory, and are tried again */
+async function written<T>(
+  database: ContactDatabase,
+  result: T,
+  write = (): Promise<void> => database.flush(),
+): Promise<T> {
+  try {
+    await write();
+  } catch (error) {
+    throw new MiError(500, 'Internal Error', reasonOf(error));
+  }
+  return result;
 }
 
 function domainOf(usrloc: Usrloc, name: string): Domain {

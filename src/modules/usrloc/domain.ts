@@ -2,12 +2,16 @@ import { randomInt } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
 import { coded, type ErrorCode } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
+import { Slice } from '../../base/slice.js';
+import type { RecordDatabase } from '../../mi/results/record-database.js';
 import {
   type FindOptions,
   type Found,
+  keepIn,
   RecordLimitError,
   type RecordTable,
   type TableDump,
+  writeAgain,
 } from '../../mi/results/record-table.js';
 import type { Statistic } from '../../mi/statistics.js';
 import {
@@ -247,6 +251,38 @@ export class Domain {
   /** The addresses of record that have contacts which expired, in batches; see {@link RecordTable.due}. */
   due(now: number): Generator<readonly string[], void, undefined> {
     return this.#parts.table.due(now);
+  }
+
+  /**
+   * Loads the contacts that a database has of this domain, and keeps all changes there from now on. Those that have expired are
+   * deleted without a word.
+   *
+   * @returns how many were loaded
+   */
+  async keepIn(database: RecordDatabase): Promise<number> {
+    const { table } = this.#parts;
+    // Each contact has one time.
+    const { marks } = await keepIn(database, this.name, table, true);
+    this.#contacts += marks;
+    let expired = 0;
+    const slice = new Slice();
+    for (const keys of this.due(currentSecond())) {
+      for (const key of keys) {
+        const { contacts, now } = this.#read(key);
+        const kept = contacts.filter(({ Expires }) => !isExpired(Expires, now));
+        if (kept.length === contacts.length) continue;
+        expired += contacts.length - kept.length;
+        this.#write(key, kept, contacts.length);
+        if (slice.isOver) await slice.rest();
+      }
+      if (slice.isOver) await slice.rest();
+    }
+    return marks - expired;
+  }
+
+  /** Has an address of record written to its database again; returns whether there is one. */
+  writeAgain(aor: string): boolean {
+    return writeAgain(this.#parts.table, aor);
   }
 
   /** Deletes the expired contacts of an address of record as {@link due} names it; returns how many there were. */

@@ -1,15 +1,16 @@
 import type { CodedLog } from '../../base/log.js';
 import { defineBuiltIn } from '../../module.js';
 import { usrlocCommands } from './commands.js';
+import { ContactDatabase } from './contact-database.js';
 import { PublishedEvents } from './events.js';
 import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
-import { ExpiryTimer, Usrloc } from './usrloc.js';
+import { ExpiryTimer, keepContacts, Usrloc } from './usrloc.js';
 
-/** The user location service: contacts by address of record, in memory. */
+/** The user location service: contacts by address of record, in memory, and in a file that keeps them. */
 export const usrlocModule = defineBuiltIn({
   name: 'usrloc',
   parameters,
-  load({ parameters: values, mi, log, events, facts }) {
+  load({ parameters: values, mi, log, events, facts, status }) {
     const options = {
       useDomain: values.use_domain === 1,
       newestFirst: values.desc_time_order === 1,
@@ -19,19 +20,35 @@ export const usrlocModule = defineBuiltIn({
     };
     const usrloc = new Usrloc(mi.statistics, log, options, new PublishedEvents(events, values.nat_bflag));
     for (const name of listedNames(values.domains)) usrloc.domain(name);
+    const database =
+      values.persist === undefined
+        ? undefined
+        : new ContactDatabase(
+            { path: values.persist, interval: values.persist_interval, maxPending: values.persist_pending },
+            log,
+            status.add('usrloc', { identifier: 'persist', status: -1, details: 'not loaded yet' }),
+            mi.statistics,
+          );
     const timer = new ExpiryTimer(() => usrloc.domains, values.timer_interval, values.max_contact_delete, log);
     return {
       api: usrloc,
       commands: usrlocCommands(usrloc, {
         hashSize: values.hash_size <= 1 ? 512 : 2 ** values.hash_size,
         firstFlag: values.nat_bflag,
+        database,
       }),
       check: () => {
+        database?.check();
         tellInert(values, log);
         return [];
       },
-      start: () => timer.start(),
+      start: async () => {
+        await database?.open(usrloc.domains, (name) => usrloc.domain(name));
+        if (database !== undefined) keepContacts(usrloc, database);
+        timer.start();
+      },
       stop: () => timer.stop(),
+      finish: () => database?.close(),
     };
   },
 });
@@ -40,10 +57,14 @@ export const usrlocModule = defineBuiltIn({
 function tellInert(values: Parameters, log: CodedLog): void {
   const { elsewhere, inert } = inertParameters(values);
   if (elsewhere.length > 0) {
+    const where =
+      values.persist === undefined
+        ? 'usrloc keeps contacts in memory only, and they are gone when the server ends'
+        : `usrloc keeps contacts in ${values.persist}`;
+    const remedy = values.persist === undefined ? '; set persist, a file that keeps them' : '';
     log.warn(
       { code: 'contacts-in-memory', parameters: elsewhere },
-      `usrloc keeps contacts in memory only, and they are gone when the server ends: ${elsewhere.join(', ')} ` +
-        'without effect here; mi-httpd load fills contacts in after a start',
+      `${where}: ${elsewhere.join(', ')} without effect here${remedy}`,
     );
   }
   if (inert.length > 0) {

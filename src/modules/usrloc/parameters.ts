@@ -1,4 +1,5 @@
 import { defineParameters, type ParameterValues } from '../../config/parameter.js';
+import { longestInterval, usualInterval, usualPending } from '../../mi/results/record-database.js';
 
 const domainName = /^[A-Za-z0-9_.-]{1,64}$/;
 
@@ -18,7 +19,8 @@ export function domainNameProblem(name: string): string | undefined {
 }
 
 const inert = 'for a SIP server; accepted without effect';
-const elsewhere = 'contacts are kept in memory only; accepted without effect, with a warning';
+const elsewhere =
+  'contacts are kept in no database of another program, see persist; accepted without effect, with a warning';
 
 const noReplication = { refused: 'contacts are not shared with other servers', isShared: true } as const;
 
@@ -79,6 +81,34 @@ export const parameters = defineParameters({
     help:
       'memory of the contacts of all domains; a contact that does not fit is refused with 500; 0: the shared memory ' +
       '(-m), and larger sizes are set by that alone',
+  },
+  persist: {
+    type: 'string',
+    default: undefined,
+    help:
+      'path of a file that keeps the contacts, so that they outlive the process: /var/lib/mi-httpd/contacts; it is made where there ' +
+      'is none, and its folder if the one around that is there; not given: contacts end with the process',
+    check: (path) => (path === '' ? 'it is empty; give the path of a file, or leave it out' : undefined),
+  },
+  persist_interval: {
+    type: 'int',
+    default: usualInterval,
+    min: 0,
+    max: longestInterval,
+    unit: 'ms',
+    help:
+      'time within which a changed contact is written to the file of persist: what a process that is killed may lose; 0: before ' +
+      'the command is answered, with an error where that fails',
+  },
+  persist_pending: {
+    type: 'int',
+    default: usualPending,
+    min: 1048576,
+    max: 2147483647,
+    unit: 'bytes',
+    help:
+      'memory of changes that wait to be written; more of them, where the disk is full or slow, are forgotten, and all contacts ' +
+      'are written anew when it works again',
   },
   hash_size: {
     type: 'int',

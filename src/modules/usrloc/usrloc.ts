@@ -4,9 +4,17 @@ import type { CodedLog } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
 import { RecordTable } from '../../mi/results/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
+import type { ContactDatabase } from './contact-database.js';
 import { type AorRecord, Domain, type DomainOptions, maxRecordBytes, Room, type RoomLimits } from './domain.js';
 import { DomainEvents, type DomainPublisher } from './events.js';
 import { domainNameProblem } from './parameters.js';
+
+let setDatabase: (usrloc: Usrloc, database: ContactDatabase) => void;
+
+/** Has the contacts of a service kept in a database. */
+export function keepContacts(usrloc: Usrloc, database: ContactDatabase): void {
+  setDatabase(usrloc, database);
+}
 
 /** The user location service: domains of contacts, for the MI commands and for a registrar in the same process. */
 export class Usrloc {
@@ -16,6 +24,13 @@ export class Usrloc {
   readonly #options: DomainOptions;
   readonly #publisher: DomainPublisher | undefined;
   readonly #room: Room;
+  #keeping: ContactDatabase | undefined;
+
+  static {
+    setDatabase = (usrloc, database) => {
+      usrloc.#keeping = database;
+    };
+  }
 
   /** For module usrloc. */
   constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher) {
@@ -89,7 +104,18 @@ export class Usrloc {
       }),
     });
     this.#domains.set(name, domain);
+    this.#keeping?.add(domain);
     return domain;
+  }
+
+  /**
+   * With the parameter `persist`: waits until all changes so far are in its file. All who ask within a turn of the event loop share
+   * one commit. Without, it has nothing to wait for.
+   *
+   * @throws Error why they could not be written; they are kept, and tried again
+   */
+  async flush(): Promise<void> {
+    await this.#keeping?.flush();
   }
 
   /** The domain of a name if there is one. */

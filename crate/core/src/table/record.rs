@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 /// Longest key in bytes.
 pub const MAX_KEY: usize = u16::MAX as usize;
 /// Bytes that a hole takes: where it is, how it is printed, its time.
-const HOLE: usize = 12;
+pub const HOLE: usize = 12;
 
 /// How the seconds until a time are printed when there are none to count, as JSON texts.
 #[derive(Clone, Debug, Default)]
@@ -19,16 +19,16 @@ pub struct Style {
 
 /// A place in a text that has the seconds until a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Hole {
+pub struct Hole {
     /// Position in the text.
-    at: usize,
-    style: u16,
+    pub at: usize,
+    pub style: u16,
     /// Seconds since 1970, 48 bits.
-    time: u64,
+    pub time: u64,
 }
 
 impl Hole {
-    fn read(bytes: &[u8]) -> Option<Self> {
+    pub fn read(bytes: &[u8]) -> Option<Self> {
         let (&[a, b, c, d, e, f, g, h, i, j, k, l], _) = bytes.split_first_chunk::<HOLE>()?;
         Some(Self {
             at: u32::from_le_bytes([a, b, c, d]) as usize,
@@ -37,7 +37,7 @@ impl Hole {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(self.at as u32).to_le_bytes());
         out.extend_from_slice(&self.style.to_le_bytes());
         out.extend(self.time.to_le_bytes().iter().take(6));
@@ -83,6 +83,23 @@ pub struct Record<'a> {
     holes: &'a [u8],
 }
 
+/// Prints a text with a marker, `"<nonce><style>.<time>"`, in each hole: as [`Writer::with_holes`] takes it.
+pub fn print_marked(text: &[u8], holes: impl Iterator<Item = Hole>, nonce: &str, out: &mut Vec<u8>) {
+    let mut from = 0;
+    for hole in holes {
+        out.extend_from_slice(text.get(from..hole.at).unwrap_or_default());
+        from = hole.at.max(from);
+        out.push(b'"');
+        out.extend_from_slice(nonce.as_bytes());
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(number.format(hole.style).as_bytes());
+        out.push(b'.');
+        out.extend_from_slice(number.format(hole.time).as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+}
+
 impl<'a> Record<'a> {
     /// Reads what [`Writer`] has put together.
     pub fn read(block: &'a [u8]) -> Self {
@@ -109,6 +126,16 @@ impl<'a> Record<'a> {
     /// Holes in the text.
     pub fn holes(&self) -> usize {
         self.holes.len() / HOLE
+    }
+
+    /// The text with a marker in each hole.
+    pub fn print_marked(&self, nonce: &str, out: &mut Vec<u8>) {
+        print_marked(
+            self.text,
+            self.holes.chunks_exact(HOLE).filter_map(Hole::read),
+            nonce,
+            out,
+        );
     }
 
     /// Prints the record to the start of `window`, if it has room for all of it. Returns its length.

@@ -265,6 +265,16 @@ impl Table {
         Some(self.print_whole(record, now, window))
     }
 
+    /// Appends the text of a record with markers in its holes, as [`Table::set`] takes it. Returns how many these are, and the
+    /// deadline; `None` when there is no such record.
+    pub fn get_marked(&self, key: &[u8], nonce: &str, out: &mut Vec<u8>) -> Option<(usize, f64)> {
+        let (shard, hash) = self.hash(key);
+        let entry = self.entries.get(self.find(shard, hash, key)?)?;
+        let record = Record::read(self.arena.get(entry.place));
+        record.print_marked(nonce, out);
+        Some((record.holes(), entry.deadline))
+    }
+
     fn print_whole(&self, record: Record<'_>, now: u64, window: &mut [u8]) -> usize {
         let clock = self.clock(now);
         let length = record.printed_length(clock);
