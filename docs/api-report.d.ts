@@ -267,6 +267,8 @@ class Domain {
   find(text: string, options?: FindOptions): Promise<Found<AorRecord>>;
   named(text: string): string | undefined;
   due(now: number): Generator<readonly string[], void, undefined>;
+  keepIn(database: RecordDatabase): Promise<number>;
+  writeAgain(aor: string): boolean;
   expire(key: string): number;
   key(aor: string): string;
 }
@@ -289,7 +291,7 @@ interface DumpOptions {
   readonly member?: string;
 }
 
-type ErrorCode = 'ERR_ABORTED' | 'ERR_ACCOUNTS' | 'ERR_ADDRESS' | 'ERR_AOR' | 'ERR_ARGUMENT' | 'ERR_AUDIT_FILE' | 'ERR_CACHE' | 'ERR_CALL' | 'ERR_CERTIFICATE' | 'ERR_COMMAND' | 'ERR_CONFIG_FILE' | 'ERR_CONTACT' | 'ERR_CONTACT_LIMIT' | 'ERR_DUMP' | 'ERR_ENGINE' | 'ERR_EVENT' | 'ERR_EVENT_ROOM' | 'ERR_EVENT_SOCKET' | 'ERR_FILE' | 'ERR_FILES_EXHAUSTED' | 'ERR_GONE' | 'ERR_INSTALLATION' | 'ERR_LISTEN' | 'ERR_LISTENER' | 'ERR_LOAD' | 'ERR_MODULE' | 'ERR_NODE' | 'ERR_OPTION' | 'ERR_PARAMETER' | 'ERR_PASSWORD' | 'ERR_PATTERN' | 'ERR_RECORD' | 'ERR_RECORD_LIMIT' | 'ERR_REPLY' | 'ERR_RESULT' | 'ERR_ROOT' | 'ERR_SERVICE_MANAGER' | 'ERR_STATE' | 'ERR_STATISTIC' | 'ERR_STATUS' | 'ERR_SYNTAX' | 'ERR_THREAD' | 'ERR_THROWN' | 'ERR_TIMEOUT';
+type ErrorCode = 'ERR_ABORTED' | 'ERR_ACCOUNTS' | 'ERR_ADDRESS' | 'ERR_AOR' | 'ERR_ARGUMENT' | 'ERR_AUDIT_FILE' | 'ERR_CACHE' | 'ERR_CALL' | 'ERR_CERTIFICATE' | 'ERR_COMMAND' | 'ERR_CONFIG_FILE' | 'ERR_CONTACT' | 'ERR_CONTACT_LIMIT' | 'ERR_DUMP' | 'ERR_ENGINE' | 'ERR_EVENT' | 'ERR_EVENT_ROOM' | 'ERR_EVENT_SOCKET' | 'ERR_FILE' | 'ERR_FILES_EXHAUSTED' | 'ERR_GONE' | 'ERR_INSTALLATION' | 'ERR_LISTEN' | 'ERR_LISTENER' | 'ERR_LOAD' | 'ERR_MODULE' | 'ERR_NODE' | 'ERR_OPTION' | 'ERR_PARAMETER' | 'ERR_PASSWORD' | 'ERR_PATTERN' | 'ERR_RECORD' | 'ERR_PERSIST' | 'ERR_RECORD_LIMIT' | 'ERR_REPLY' | 'ERR_RESULT' | 'ERR_ROOT' | 'ERR_SERVICE_MANAGER' | 'ERR_STATE' | 'ERR_STATISTIC' | 'ERR_STATUS' | 'ERR_SYNTAX' | 'ERR_THREAD' | 'ERR_THROWN' | 'ERR_TIMEOUT';
 
 interface EventDeliveryCounts {
   sent(): void;
@@ -434,6 +436,10 @@ class JsonText {
 }
 
 type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject;
+
+interface KeptTableOptions extends RecordLimits {
+  readonly persist: PersistOptions;
+}
 
 class LazyAbort {
   get signal(): AbortSignal;
@@ -666,6 +672,23 @@ type ParameterValues<D extends ParameterDeclarations> = { readonly [K in keyof D
   refused: string;
 } ? never : K]: ValueOf<D[K]> };
 
+interface Persistence {
+  readonly pending: number;
+  readonly pendingBytes: number;
+  readonly commits: number;
+  readonly failures: number;
+  readonly written: number;
+  readonly fileBytes: number;
+  readonly problem: string | undefined;
+}
+
+interface PersistOptions {
+  readonly path: string;
+  readonly interval?: number;
+  readonly maxPending?: number;
+  readonly onChange?: (persistence: Persistence) => void;
+}
+
 abstract class Piecewise<T = unknown> {
   abstract open(now: number): Cursor;
   abstract openLines(now: number): Cursor;
@@ -725,6 +748,7 @@ interface RecordOptions {
 }
 
 class RecordTable<T = unknown> {
+  static open<T = unknown>(options: KeptTableOptions): Promise<RecordTable<T>>;
   constructor(limits?: RecordLimits);
   get limits(): RecordLimits;
   set limits(limits: RecordLimits);
@@ -736,6 +760,9 @@ class RecordTable<T = unknown> {
   has(key: string): boolean;
   delete(key: string): boolean;
   clear(): void;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+  get persistence(): Persistence | undefined;
   get size(): number;
   get bytes(): number;
   get usedBytes(): number;
@@ -1122,6 +1149,7 @@ class Usrloc {
   constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher);
   get domains(): readonly Domain[];
   domain(name: string): Domain;
+  flush(): Promise<void>;
   find(name: string): Domain | undefined;
 }
 
@@ -1217,6 +1245,9 @@ interface options_of_usrloc {
   readonly max_contact_delete?: number | undefined;
   readonly max_contacts?: number | undefined;
   readonly max_bytes?: number | undefined;
+  readonly persist?: string | undefined;
+  readonly persist_interval?: number | undefined;
+  readonly persist_pending?: number | undefined;
   readonly hash_size?: number | undefined;
   readonly mi_dump_kv_store?: number | undefined;
   readonly nat_bflag?: string | undefined;

@@ -42,6 +42,7 @@ export type LogCode =
   | 'contact-listener-failed'
   | 'contacts-in-memory'
   | 'contacts-loaded'
+  | 'contacts-not-kept'
   | 'contacts-not-written'
   | 'contacts-refused'
   | 'contacts-written-again'

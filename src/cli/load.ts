@@ -97,6 +97,7 @@ export async function load(args: readonly string[]): Promise<void> {
         else if (read.kind === 'expired') expired += 1;
         else if (read.kind === 'contact') await sending.add(read.line);
       }
+      await sending.finish();
       if (reader.problem !== undefined) throw coded('ERR_LOAD', new Error(reader.problem));
     }
     await sending.finish();

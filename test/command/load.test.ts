@@ -445,12 +445,10 @@ describe('mi-httpd dump', () => {
     const server = await start(lifetime);
     const text = '{"dumped_at":1}\n{"aor":"a","contact":"sip:a","expires":0}\n';
     const cut = await run(lifetime, ['-', '--url', server.urls[0] ?? ''], text);
-    expect([cut.status, cut.stderr]).toStrictEqual([
-      1,
-      'mi-httpd: load ended early, after 1 contact added: the dump is not complete; make another one\n',
-    ]);
+    expect(cut.status).toBe(1);
+    expect(cut.stderr).toMatch(/load ended early, after 1 contact added: the dump is not complete; make another one/);
     const fewer = await run(lifetime, ['-', '--url', server.urls[0] ?? ''], `${text}{"dumped":2}\n`);
-    expect(fewer.stderr).toMatch(/the dump has 1 contacts where its last line tells of 2; make another one\n$/);
+    expect(fewer.stderr).toMatch(/the dump has 1 contacts where its last line tells of 2; make another one/);
   });
 
   test('a dump of a clock that goes ahead adds no time', async ({ lifetime }) => {

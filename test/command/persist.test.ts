@@ -224,7 +224,9 @@ describe('contacts that last', () => {
       await expect.poll(() => statistic(daemon.url, 'persist:contacts_unwritten'), { timeout: 60_000 }).toBe(0);
       const before = await statistic(daemon.url, 'persist:contacts_written');
       await mi(daemon.url, 'clock:move', [moved]);
-      await expect.poll(() => statistic(daemon.url, 'persist:contacts_written'), { timeout: 60_000 }).toBeGreaterThan(before);
+      await expect
+        .poll(() => statistic(daemon.url, 'persist:contacts_written'), { timeout: 60_000 })
+        .toBeGreaterThan(before);
       daemon.signal('SIGKILL');
       await daemon.ended;
       const next = await start(moved);

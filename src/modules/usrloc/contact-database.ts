@@ -48,10 +48,15 @@ export class ContactDatabase {
       statistics.add('persist', name, 'computed', read, about);
     };
     const now = (): Persistence => this.#database?.persistence ?? this.#last;
-    add('contacts_unwritten', () => now().pending, { help: 'Changes of contacts that are not written to the file yet.' });
+    add('contacts_unwritten', () => now().pending, {
+      help: 'Changes of contacts that are not written to the file yet.',
+    });
     add('contacts_unwritten_bytes', () => now().pendingBytes, { unit: 'bytes', help: 'Memory of these changes.' });
     add('contact_commits', () => now().commits, { isTotal: true, help: 'Commits of the database of contacts.' });
-    add('contact_commits_failed', () => now().failures, { isTotal: true, help: 'Commits that failed; their changes are tried again.' });
+    add('contact_commits_failed', () => now().failures, {
+      isTotal: true,
+      help: 'Commits that failed; their changes are tried again.',
+    });
     add('contacts_written', () => now().written, {
       isTotal: true,
       help: 'Addresses of record that were written to the file, or deleted from it.',
@@ -118,7 +123,7 @@ export class ContactDatabase {
     const database = this.#database;
     if (database === undefined) return;
     domain.keepIn(database).catch((error: unknown) => {
-      this.#log.error({ code: 'contacts-not-written', err: error }, `contacts of ${domain.name} are not kept`);
+      this.#log.error({ code: 'contacts-not-kept', err: error }, `contacts of ${domain.name} are not kept`);
     });
   }
 
