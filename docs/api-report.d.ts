@@ -267,8 +267,6 @@ class Domain {
   find(text: string, options?: FindOptions): Promise<Found<AorRecord>>;
   named(text: string): string | undefined;
   due(now: number): Generator<readonly string[], void, undefined>;
-  keepIn(database: RecordDatabase): Promise<number>;
-  writeAgain(aor: string): boolean;
   expire(key: string): number;
   key(aor: string): string;
 }

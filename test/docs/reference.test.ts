@@ -1,11 +1,13 @@
 // The reference pages are what the source declares and a server tells.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { createServer } from '#src/index.js';
 import { codes } from '#src/mi/errors.js';
 import { silentLog } from '../support/log.js';
+import { test } from '../support/test.js';
 
 const run = promisify(execFile);
 const errors = readFileSync('docs/reference/errors.md', 'utf8').replaceAll(/\{[^{}]*\}/g, '{}');
@@ -23,13 +25,14 @@ describe('the reference', () => {
     }
   });
 
-  test('has the statistics of a server, and no others', async () => {
+  test('has the statistics of a server, and no others', async ({ temporaryFiles }) => {
     const opensips = { nodes: ['sip-1 fifo:/nowhere/fifo'], local: '*', mirror: 'usrloc' };
     const httpd = { ip: '127.0.0.1', port: 0 };
     const log = silentLog;
+    const usrloc = { persist: join(temporaryFiles({}), 'contacts') };
     const server = await createServer({
       httpd,
-      usrloc: {},
+      usrloc,
       cachedb_local: {},
       proto_hep: {},
       fleet: { name: 'sip-01' },

@@ -6,7 +6,7 @@ import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError, parseQ } from './contact.js';
 import type { ContactDatabase } from './contact-database.js';
-import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
+import { AorError, ContactLimitError, type Domain, DomainMissingError, writeAorAgain } from './domain.js';
 import { dumpPage, dumpSome } from './dump.js';
 import { findAors } from './find.js';
 import type { Usrloc } from './usrloc.js';
@@ -225,7 +225,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
         if (database === undefined) throw new MiError(200, 'Contacts already synced');
         const domain = domainOf(usrloc, table);
         if (aor === undefined) return written(database, 'OK' as const, () => database.rewrite());
-        if (!domain.writeAgain(aor)) throw new MiError(404, 'AOR not found');
+        if (!writeAorAgain(domain, aor)) throw new MiError(404, 'AOR not found');
         return written(database, 'OK' as const);
       },
     }),

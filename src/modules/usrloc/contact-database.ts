@@ -5,7 +5,7 @@ import type { CodedLog } from '../../base/log.js';
 import { type Persistence, RecordDatabase } from '../../mi/results/record-database.js';
 import type { Statistics } from '../../mi/statistics.js';
 import type { StatusIdentifier } from '../../mi/status-reports.js';
-import type { Domain } from './domain.js';
+import { type Domain, keepDomain } from './domain.js';
 import { domainNameProblem } from './parameters.js';
 
 /** Status of the database. With `persist_interval` 0 a server that cannot write is not ready: its calls fail. */
@@ -103,7 +103,7 @@ export class ContactDatabase {
     try {
       // Before the database is set: what this makes is loaded here.
       const stored = database.tables.filter((name) => domainNameProblem(name) === undefined).map(domainOf);
-      for (const domain of new Set([...domains, ...stored])) this.#loaded += await domain.keepIn(database);
+      for (const domain of new Set([...domains, ...stored])) this.#loaded += await keepDomain(domain, database);
     } catch (error) {
       await database.close().catch(() => {});
       throw error;
@@ -122,7 +122,7 @@ export class ContactDatabase {
   add(domain: Domain): void {
     const database = this.#database;
     if (database === undefined) return;
-    domain.keepIn(database).catch((error: unknown) => {
+    keepDomain(domain, database).catch((error: unknown) => {
       this.#log.error({ code: 'contacts-not-kept', err: error }, `contacts of ${domain.name} are not kept`);
     });
   }

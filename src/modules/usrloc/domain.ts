@@ -82,6 +82,12 @@ export class ContactLimitError extends Error {
   readonly code: ErrorCode = 'ERR_CONTACT_LIMIT';
 }
 
+/** Loads the contacts of a domain from a database, and keeps all changes there; how many were loaded. */
+export let keepDomain: (domain: Domain, database: RecordDatabase) => Promise<number>;
+
+/** Has an address of record written to its database again; returns whether there is one. */
+export let writeAorAgain: (domain: Domain, aor: string) => boolean;
+
 /**
  * A table of addresses of record and their contacts. All of it lives outside of the JavaScript heap, encoded as the
  * JSON that a dump shows.
@@ -90,6 +96,11 @@ export class Domain {
   readonly #parts: DomainParts;
   readonly #ids = new ContactIds();
   #contacts = 0;
+
+  static {
+    keepDomain = (domain, database) => domain.#keepIn(database);
+    writeAorAgain = (domain, aor) => writeAgain(domain.#parts.table, aor);
+  }
 
   /** For {@link Usrloc}. */
   constructor(
@@ -259,7 +270,7 @@ export class Domain {
    *
    * @returns how many were loaded
    */
-  async keepIn(database: RecordDatabase): Promise<number> {
+  async #keepIn(database: RecordDatabase): Promise<number> {
     const { table } = this.#parts;
     // Each contact has one time.
     const { marks } = await keepIn(database, this.name, table, true);
@@ -278,11 +289,6 @@ export class Domain {
       if (slice.isOver) await slice.rest();
     }
     return marks - expired;
-  }
-
-  /** Has an address of record written to its database again; returns whether there is one. */
-  writeAgain(aor: string): boolean {
-    return writeAgain(this.#parts.table, aor);
   }
 
   /** Deletes the expired contacts of an address of record as {@link due} names it; returns how many there were. */
