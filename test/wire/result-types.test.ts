@@ -1,4 +1,5 @@
 // Each command of this package declares its result, and gives what it declares.
+import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { assert, describe, expect } from 'vitest';
 import { createServer, MiError, type Server } from '#src/index.js';
@@ -84,8 +85,8 @@ const calls: readonly (readonly [command: string, ...params: readonly (object | 
   ['httpd:reload_users', undefined],
 ];
 
-/** Those that have nothing to do here, which is an error in OpenSIPS too. */
-const withoutResult = ['usrloc:sync', 'usrloc:cluster_sync'];
+/** One that has nothing to do here, which is an error in OpenSIPS too. */
+const withoutResult = ['usrloc:cluster_sync'];
 
 /** Compiles the schema of each result. */
 async function schemas(server: Server): Promise<ReadonlyMap<string, ReturnType<Ajv['compile']>>> {
@@ -106,40 +107,43 @@ async function schemas(server: Server): Promise<ReadonlyMap<string, ReturnType<A
 }
 
 describe('results of the commands of this package', () => {
-  unless(noOpenssl, test)('are what rpc.discover says', async ({ files, temporaryFile, onTestFinished }) => {
-    const { certFile, keyFile } = files.make('server');
-    const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`];
-    const server = createServer({
-      httpd: { listen, auth_tokens: temporaryFile('tokens', tokenLine('robot', 'token-of-robot', 'admin')) },
-      kill: () => {},
-      tellProcess: 'read',
-      usrloc: { mi_dump_kv_store: 1 },
-      cachedb_local: {},
-      event_datagram: {},
-      event_stream: {},
-      prometheus: {},
-      mi_json: {},
-    });
-    onTestFinished(() => server.close({ deadline: 0 }));
-    await server.start();
-    const validators = await schemas(server);
-    expect([...new Set(calls.map(([command]) => command))].sort()).toStrictEqual([...validators.keys()].sort());
-    for (const [command, ...all] of calls) {
-      const isValid = validators.get(command);
-      assert(isValid !== undefined, command);
-      for (const params of all) {
-        const what = `${command} ${JSON.stringify(params)}`;
-        const outcome: unknown = await server.call(command, params).catch((error: unknown) => error);
-        if (withoutResult.includes(command)) {
-          expect(outcome, what).toBeInstanceOf(MiError);
-          expect(isValid('OK'), what).toBe(false);
-          continue;
+  unless(noOpenssl, test)(
+    'are what rpc.discover says',
+    async ({ files, temporaryFile, temporaryFiles, onTestFinished }) => {
+      const { certFile, keyFile } = files.make('server');
+      const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`];
+      const server = createServer({
+        httpd: { listen, auth_tokens: temporaryFile('tokens', tokenLine('robot', 'token-of-robot', 'admin')) },
+        kill: () => {},
+        tellProcess: 'read',
+        usrloc: { mi_dump_kv_store: 1, persist: join(temporaryFiles({}), 'contacts') },
+        cachedb_local: {},
+        event_datagram: {},
+        event_stream: {},
+        prometheus: {},
+        mi_json: {},
+      });
+      onTestFinished(() => server.close({ deadline: 0 }));
+      await server.start();
+      const validators = await schemas(server);
+      expect([...new Set(calls.map(([command]) => command))].sort()).toStrictEqual([...validators.keys()].sort());
+      for (const [command, ...all] of calls) {
+        const isValid = validators.get(command);
+        assert(isValid !== undefined, command);
+        for (const params of all) {
+          const what = `${command} ${JSON.stringify(params)}`;
+          const outcome: unknown = await server.call(command, params).catch((error: unknown) => error);
+          if (withoutResult.includes(command)) {
+            expect(outcome, what).toBeInstanceOf(MiError);
+            expect(isValid('OK'), what).toBe(false);
+            continue;
+          }
+          assert(!(outcome instanceof Error), `${what}: ${outcome}`);
+          expect(isValid(outcome), `${what}: ${JSON.stringify(outcome)}: ${JSON.stringify(isValid.errors)}`).toBe(true);
         }
-        assert(!(outcome instanceof Error), `${what}: ${outcome}`);
-        expect(isValid(outcome), `${what}: ${JSON.stringify(outcome)}: ${JSON.stringify(isValid.errors)}`).toBe(true);
+        // A schema that takes anything tells nothing.
+        expect(isValid({ unheardOf: [[]] }) && isValid(5), command).toBe(false);
       }
-      // A schema that takes anything tells nothing.
-      expect(isValid({ unheardOf: [[]] }) && isValid(5), command).toBe(false);
-    }
-  });
+    },
+  );
 });
