@@ -101,7 +101,11 @@ export const fleetModule = defineBuiltIn({
       else log.warn({ code: 'fleet-broker-away' }, `fleet ${fleetName}: ${problem}`);
     };
     const around: Surroundings = { heard: (bytes, of) => fleet.heard(bytes, of), changed };
-    const presence = presenceOf(context, { name, tags, url: values.own_url?.replace(/\/$/, '') });
+    const presence = presenceOf(context, {
+      name,
+      tags,
+      url: values.own_url === undefined ? undefined : new URL(values.own_url).origin,
+    });
     const member = new Member({
       fleet: fleetName,
       name,

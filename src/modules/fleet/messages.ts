@@ -129,7 +129,7 @@ export function readPresence(bytes: Uint8Array): Presence | undefined {
   if (!isName(name) || !isToken(instance) || !isShort(version) || !isShort(digest)) return undefined;
   if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0) return undefined;
   if (typeof ready !== 'boolean' || typeof leaving !== 'boolean') return undefined;
-  if (url !== undefined && !(isShort(url) && /^https?:\/\//.test(url) && URL.canParse(url))) return undefined;
+  if (url !== undefined && !(isShort(url) && isOrigin(url))) return undefined;
   if (!isList(tags, isName) || !isList(unready, isShort) || !isList(opensips, isNode)) return undefined;
   return { name, instance, number, version, tags, digest, url, ready, unready, opensips, leaving };
 }
@@ -177,6 +177,11 @@ function readObject(bytes: Uint8Array, longest: number): JsonObject | undefined 
   const text = bytes.length > longest ? undefined : jsonText(bytes);
   const value: JsonValue = text === undefined ? null : JSON.parse(text);
   return isObject(value) && value.v === format ? value : undefined;
+}
+
+/** A URL without a path: a member says where it is, and not what is asked for there. */
+function isOrigin(url: string): boolean {
+  return (url.startsWith('http://') || url.startsWith('https://')) && URL.canParse(url) && new URL(url).origin === url;
 }
 
 function isName(value: unknown): value is string {
