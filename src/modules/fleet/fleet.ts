@@ -16,7 +16,7 @@ import { JsonText } from '../../mi/results/result.js';
 import type { Statistic } from '../../mi/statistics.js';
 import { DumpsAnswer, type NodeDump, type Pull } from './dumps.js';
 import { moduleName } from './member.js';
-import { type Answer, type Presence, questionBytes, readAnswer, readPresence, type ToldError } from './messages.js';
+import { type Answer, type Presence, questionTo, readAnswer, readPresence, type ToldError } from './messages.js';
 import { type Selection, selecting, unseen } from './selection.js';
 import type { Transport } from './transport.js';
 
@@ -431,13 +431,14 @@ export class Fleet {
     const user = shorten((call.client?.caller?.name ?? '-').replace(/\p{Cc}/gu, ' '), 64) || '-';
     const now = performance.now();
     const questions = new Map<string, Uint8Array>();
+    const id = randomBytes(15).toString('base64url');
+    const questionOf = questionTo(id, { kind: 'call', fleet, user, at, level, command, params, timeout });
     for (const name of names) {
       if (now < (this.#known.get(name)?.rivalUntil ?? 0)) {
         outcomes.set(name, { kind: 'missing', reason: twice, isUnknown: false });
         continue;
       }
-      const id = randomBytes(15).toString('base64url');
-      questions.set(name, questionBytes({ kind: 'call', fleet, id, user, at, level, command, params, timeout }));
+      questions.set(name, questionOf(questions.size));
     }
     return new Promise((resolve, reject) => {
       let isReadOnly: boolean | undefined;

@@ -1,5 +1,5 @@
+import { isUtf8 } from 'node:buffer';
 import { isObject, type JsonObject, type JsonValue, stringify } from '../../base/json.js';
-import { decodeStrictly } from '../../base/text.js';
 import { isLevel, type Level } from '../../mi/commands/command.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import { jsonChecker } from '../../native/addon.js';
@@ -107,6 +107,12 @@ export function questionBytes(question: AnyQuestion): Buffer {
   return Buffer.from(stringify({ v: format, ...question }));
 }
 
+/** The same question to several members, each with an id of its own: what they share is printed once. @param id what all begin with */
+export function questionTo(id: string, question: Omit<Question, 'id'>): (number: number) => Buffer {
+  const rest = stringify({ v: format, ...question }).slice(1);
+  return (number) => Buffer.from(`{"id":"${id}-${number}",${rest}`);
+}
+
 /** Two lines of JSON: what the answer is, and the result as its command printed it, which is read by nobody on its way. */
 export function answerBytes({ node, readOnly, outcome }: Answer): Buffer {
   const { kind } = outcome;
@@ -152,7 +158,7 @@ export function readQuestion(bytes: Uint8Array): AnyQuestion | undefined {
 /** @returns undefined for what is no answer */
 export function readAnswer(bytes: Uint8Array): Answer | undefined {
   const end = bytes.indexOf(0x0a);
-  const told = end === -1 ? undefined : readObject(bytes.subarray(0, end), longestHead);
+  const told = end === -1 ? undefined : readHead(bytes.subarray(0, end));
   if (told === undefined) return undefined;
   const { node, readOnly, kind, error, token } = told;
   if (!isName(node) || (readOnly !== undefined && typeof readOnly !== 'boolean')) return undefined;
@@ -164,10 +170,19 @@ export function readAnswer(bytes: Uint8Array): Answer | undefined {
 
 /** Text that is JSON, and nested no deeper than requests may be; undefined for any other. */
 function jsonText(bytes: Uint8Array): string | undefined {
+  if (!isUtf8(bytes)) return undefined;
+  const checker = jsonChecker();
+  if (checker.push(bytes) !== '' || checker.end() !== '') return undefined;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+/** The head of an answer, of which members are looked at one by one: it needs no look at its depth. */
+function readHead(bytes: Uint8Array): JsonObject | undefined {
+  if (bytes.length > longestHead || !isUtf8(bytes)) return undefined;
   try {
-    const text = decodeStrictly(bytes);
-    const checker = jsonChecker();
-    return checker.push(bytes) === '' && checker.end() === '' ? text : undefined;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+    const value = JSON.parse(text) as JsonValue;
+    return isObject(value) && value.v === format ? value : undefined;
   } catch {
     return undefined;
   }
