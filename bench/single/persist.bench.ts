@@ -68,14 +68,16 @@ process.stdout.write(
 await first.close();
 for (let round = 0; round < 3; round++) {
   const began = performance.now();
+  const cpu = process.cpuUsage();
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const server = await start(file);
   delay.disable();
   const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
   const loaded = server.usrloc.domain('location').contacts;
   process.stdout.write(
-    `start with ${loaded} in ${seconds.toFixed(2)} s, ${Math.round(loaded / seconds)} a second; timers late p99 ${(delay.percentile(99) / 1e6 - 1).toFixed(2)} ms\n`,
+    `start with ${loaded} in ${seconds.toFixed(2)} s, ${Math.round(loaded / seconds)} a second, ${((user + system) / 1e6).toFixed(2)} s of processors; timers late p99 ${(delay.percentile(99) / 1e6 - 1).toFixed(2)} ms\n`,
   );
   if (round === 2) {
     process.stdout.write(`beside 5000 saves a second, with the file: ${await delays(server, 5000, 5)}\n`);

@@ -166,7 +166,7 @@ export function storedContact(
     'User-agent': optional('userAgent', input.userAgent),
     Received: uri('received', input.received),
     Path: optional('path', input.path),
-    // Nothing is written to a database, so every contact is new to it.
+    // The state towards a database of SIP servers, of which there is none: every contact is new to it.
     State: text('state', original.state ?? 'CS_NEW'),
     Flags: whole('flags', input.flags ?? 0, 0, 4294967295),
     Cflags: flagNames(cflags),
