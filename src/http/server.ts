@@ -482,8 +482,10 @@ export class HttpServer {
     this.#spares.stop();
     this.#certificates?.close();
     this.#mount?.close();
+    // Begun now: who called this within a handler finds its client gone.
+    const faces = this.#faces?.close();
     await Promise.all(this.#open.splice(0).map((listener) => listener.close()));
-    await this.#faces?.close();
+    await faces;
     this.#faces = undefined;
   }
 

@@ -322,7 +322,9 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       const { status } = await ask({ ...admin, cert: admin.cert + mallory.cert });
       expect(status).toBe(0);
     }
-    expect(lines.filter(({ message }) => /refused by .*: .*what has signed it is no CA$/.test(message)).length).toBe(2);
+    await expect
+      .poll(() => lines.filter(({ message }) => /refused by .*: .*what has signed it is no CA$/.test(message)).length)
+      .toBe(2);
   });
 
   test('a certificate with what the engine has no name for is refused in words', async ({ files, lifetime }) => {

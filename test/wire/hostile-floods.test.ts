@@ -5,6 +5,7 @@ import { ReadProbe } from '#src/http/engine/uws/read-probe.js';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { mi } from '../support/daemon.js';
+import { pipelinesLittle } from '../support/engine.js';
 import { call } from '../support/mi-client.js';
 import { processorTime } from '../support/processor-time.js';
 import { RawClient } from '../support/raw-client.js';
@@ -72,81 +73,90 @@ describe('floods', () => {
     });
   }
 
-  test('a client that pipelines and reads gets every reply as it is', async ({ startServer }) => {
-    const server = await startServer({ modules: [texts] });
-    const atRest = await rests(server);
-    const forms = {
-      give: (_n: number, text: string) => `"${text}"`,
-      within: (n: number, text: string) => `{"n":${n},"texts":["${text}"]}`,
-    };
-    for (const [method, printed] of Object.entries(forms)) {
-      for (const length of [100, 3000, 70_000, 102_400, 250_000]) {
-        const client = await RawClient.connect(server.port);
-        const count = Math.min(3000, Math.floor(24e6 / length));
-        const burst = Math.max(1, Math.min(32, Math.floor(1e6 / length)));
-        for (let first = 0; first < count; first += burst) {
-          for (let n = first; n < first + burst; n++) client.send(request(n, length, method));
-          for (let n = first; n < first + burst; n++) {
-            const { status, text } = await client.response();
-            expect(status).toBe(200);
-            const result = printed(n, `${n} `.padEnd(length, String(n)));
-            expect(text).toBe(`{"jsonrpc":"2.0","result":${result},"id":${n}}`);
+  unless(pipelinesLittle, test)(
+    'a client that pipelines and reads gets every reply as it is',
+    async ({ startServer }) => {
+      const server = await startServer({ modules: [texts] });
+      const atRest = await rests(server);
+      const forms = {
+        give: (_n: number, text: string) => `"${text}"`,
+        within: (n: number, text: string) => `{"n":${n},"texts":["${text}"]}`,
+      };
+      for (const [method, printed] of Object.entries(forms)) {
+        for (const length of [100, 3000, 70_000, 102_400, 250_000]) {
+          const client = await RawClient.connect(server.port);
+          const count = Math.min(3000, Math.floor(24e6 / length));
+          const burst = Math.max(1, Math.min(32, Math.floor(1e6 / length)));
+          for (let first = 0; first < count; first += burst) {
+            for (let n = first; n < first + burst; n++) client.send(request(n, length, method));
+            for (let n = first; n < first + burst; n++) {
+              const { status, text } = await client.response();
+              expect(status).toBe(200);
+              const result = printed(n, `${n} `.padEnd(length, String(n)));
+              expect(text).toBe(`{"jsonrpc":"2.0","result":${result},"id":${n}}`);
+            }
           }
+          client.close();
+        }
+      }
+      await atRest();
+    },
+  );
+
+  unless(pipelinesLittle, test)(
+    'of more than 32 requests in one piece the others are refused, and not run',
+    async ({ startServer }) => {
+      const server = await startServer({ modules: [texts] });
+      const atRest = await rests(server);
+      let run = 0;
+      // The address is remembered for a second: then it is less.
+      for (const [count, least, most] of [
+        [32, 32, 32],
+        [50, 32, 40],
+        [50, 8, 16],
+        [200, 8, 16],
+        [5000, 8, 16],
+      ] as const) {
+        const client = await RawClient.connect(server.port);
+        client.send(many(count, 10));
+        let served = 0;
+        let reply = await client.response();
+        for (; reply.status === 200; reply = await client.response()) {
+          expect(reply.text).toMatch(new RegExp(`"id":${served}}$`));
+          served += 1;
+          if (served === count) break;
+        }
+        run += served;
+        expect(served >= least && served <= most, `${served} were served`).toBe(true);
+        if (served < count) {
+          expect(reply.status).toBe(503);
+          expect(reply.headers.get('connection')).toBe('close');
+          expect(JSON.parse(reply.text).error.data).toMatch(/more than (32|8) requests in one piece/);
+          expect(await client.isClosed()).toBe(true);
         }
         client.close();
+        expect(await call(server, 'get_statistics', [['give-calls']])).toStrictEqual({ 'mi:give-calls': run });
       }
-    }
-    await atRest();
-  });
+      await atRest();
+    },
+  );
 
-  test('of more than 32 requests in one piece the others are refused, and not run', async ({ startServer }) => {
-    const server = await startServer({ modules: [texts] });
-    const atRest = await rests(server);
-    let run = 0;
-    // The address is remembered for a second: then it is less.
-    for (const [count, least, most] of [
-      [32, 32, 32],
-      [50, 32, 40],
-      [50, 8, 16],
-      [200, 8, 16],
-      [5000, 8, 16],
-    ] as const) {
-      const client = await RawClient.connect(server.port);
-      client.send(many(count, 10));
-      let served = 0;
-      let reply = await client.response();
-      for (; reply.status === 200; reply = await client.response()) {
-        expect(reply.text).toMatch(new RegExp(`"id":${served}}$`));
-        served += 1;
-        if (served === count) break;
+  unless(pipelinesLittle, test)(
+    'many clients that send a few at once are served, all of them',
+    async ({ startServer }) => {
+      const server = await startServer({ modules: [texts] });
+      const atRest = await rests(server);
+      const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)));
+      for (const count of [32, 32, 31, 30, 29, 7, 5, 3, 2, 32]) {
+        for (const client of clients) client.send(many(count, 10));
+        for (const client of clients) {
+          for (let n = 0; n < count; n++) expect((await client.response()).status).toBe(200);
+        }
       }
-      run += served;
-      expect(served >= least && served <= most, `${served} were served`).toBe(true);
-      if (served < count) {
-        expect(reply.status).toBe(503);
-        expect(reply.headers.get('connection')).toBe('close');
-        expect(JSON.parse(reply.text).error.data).toMatch(/more than (32|8) requests in one piece/);
-        expect(await client.isClosed()).toBe(true);
-      }
-      client.close();
-      expect(await call(server, 'get_statistics', [['give-calls']])).toStrictEqual({ 'mi:give-calls': run });
-    }
-    await atRest();
-  });
-
-  test('many clients that send a few at once are served, all of them', async ({ startServer }) => {
-    const server = await startServer({ modules: [texts] });
-    const atRest = await rests(server);
-    const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)));
-    for (const count of [32, 32, 31, 30, 29, 7, 5, 3, 2, 32]) {
-      for (const client of clients) client.send(many(count, 10));
-      for (const client of clients) {
-        for (let n = 0; n < count; n++) expect((await client.response()).status).toBe(200);
-      }
-    }
-    for (const client of clients) client.close();
-    await atRest();
-  });
+      for (const client of clients) client.close();
+      await atRest();
+    },
+  );
 
   test('GET in one piece: the connection is closed when they take long', async ({ startServer }) => {
     const server = await startServer({ modules: [texts] });
@@ -162,29 +172,32 @@ describe('floods', () => {
     await atRest();
   });
 
-  test('a reply that waits for its client stays as it is while others are made', async ({ startServer }) => {
-    const server = await startServer({ modules: [texts] });
-    const atRest = await rests(server);
-    const client = await RawClient.connect(server.port);
-    client.socket.pause();
-    const exchanges = async (): Promise<unknown> => await call(server, 'get_statistics', [['exchanges']]);
-    let asked = 0;
-    do {
-      expect(asked, 'a reply has to wait some day').toBeLessThan(1000);
-      client.send(request(asked++, 150_000));
-      // Once it has been received, only what waits for its client is left beside this call.
-      await delay(2);
-    } while (JSON.stringify(await exchanges()) === '{"httpd:exchanges":1}');
-    for (let n = 0; n < 200; n++) expect(await call(server, 'text:give', [9, 50])).toBe('9 '.padEnd(50, '9'));
-    client.socket.resume();
-    for (let n = 0; n < asked; n++) {
-      const { text } = await client.response();
-      expect(text).toBe(`{"jsonrpc":"2.0","result":"${`${n} `.padEnd(150_000, String(n))}","id":${n}}`);
-    }
-    expect((await client.ask('GET', '/healthz')).status, 'the connection goes on').toBe(200);
-    client.close();
-    await atRest();
-  });
+  unless(pipelinesLittle, test)(
+    'a reply that waits for its client stays as it is while others are made',
+    async ({ startServer }) => {
+      const server = await startServer({ modules: [texts] });
+      const atRest = await rests(server);
+      const client = await RawClient.connect(server.port);
+      client.socket.pause();
+      const exchanges = async (): Promise<unknown> => await call(server, 'get_statistics', [['exchanges']]);
+      let asked = 0;
+      do {
+        expect(asked, 'a reply has to wait some day').toBeLessThan(1000);
+        client.send(request(asked++, 150_000));
+        // Once it has been received, only what waits for its client is left beside this call.
+        await delay(2);
+      } while (JSON.stringify(await exchanges()) === '{"httpd:exchanges":1}');
+      for (let n = 0; n < 200; n++) expect(await call(server, 'text:give', [9, 50])).toBe('9 '.padEnd(50, '9'));
+      client.socket.resume();
+      for (let n = 0; n < asked; n++) {
+        const { text } = await client.response();
+        expect(text).toBe(`{"jsonrpc":"2.0","result":"${`${n} `.padEnd(150_000, String(n))}","id":${n}}`);
+      }
+      expect((await client.ask('GET', '/healthz')).status, 'the connection goes on').toBe(200);
+      client.close();
+      await atRest();
+    },
+  );
 
   test('replies that cannot probe end a connection after many of them', () => {
     const probe = new ReadProbe();

@@ -467,6 +467,7 @@ class Face implements ReplyPort {
     if (!this.isLive) return;
     this.#isClosing = true;
     this.ask([Asked.close]);
+    for (const exchange of [...this.#replies.keys()]) this.#gone(exchange);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, endPatience);
