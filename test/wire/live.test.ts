@@ -3,9 +3,11 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { EventReader } from '../support/event-reader.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post, withResolvers } from '../support/mi-client.js';
 import { SlowReader } from '../support/slow-reader.js';
 import { test } from '../support/test.js';
+import { get } from '../support/web-client.js';
 
 async function subscribed(server: Server, count: number): Promise<void> {
   await expect
@@ -39,6 +41,60 @@ describe('events as server-sent events', () => {
     expect(await reader.next()).toMatchObject({ data: { params: ['x', null] } });
     reader.close();
     await subscribed(server, 0);
+  });
+
+  test('lines of the log and calls come beside events where they are asked for, from where a page has got to', async ({
+    startServer,
+    temporaryFile,
+  }) => {
+    const noisy = defineModule({
+      name: 'noisy',
+      commands: [
+        command({
+          name: 'say',
+          help: 'Says something.',
+          recipes: [{ text: 'string' }],
+          run: ({ text }, { log }) => {
+            log.warn({ code: 'said' }, text);
+            return 'OK';
+          },
+        }),
+      ],
+    });
+    const httpd = { audit_file: temporaryFile('audit', '') };
+    const server = await startServer({ modules: [noisy], httpd, log: silentLog });
+    await call(server, 'noisy:say', ['before <b>']);
+    const { body } = await get(server, '/mi/live?topic=log');
+    expect(body).toContain('before &lt;b&gt;');
+    expect(body).not.toContain('audit ');
+    const [, log = '', audit = ''] = /data-log="(\d+)" data-audit="(\d+)"/.exec(body) ?? [];
+    const reader = await EventReader.open(server, `/live?topic=log&topic=audit&log=${log}&audit=${audit}`);
+    await call(server, 'noisy:say', ['after']);
+    const told = [await reader.next(), await reader.next()];
+    expect(told).toMatchObject([
+      { kind: 'log', data: { what: 'log WARNING', details: expect.stringContaining('after'), isBad: true } },
+      { kind: 'audit', data: { what: 'audit -', details: 'noisy:say ["after"]', isBad: false } },
+    ]);
+    reader.close();
+    await subscribed(server, 0);
+    // Events alone, as before, where nothing else is asked for.
+    const event = server.events.declare('E_ONE');
+    const plain = await EventReader.open(server, '/live');
+    await call(server, 'noisy:say', ['nobody hears']);
+    event.raise({});
+    expect(await plain.next()).toMatchObject({ kind: 'message' });
+    plain.close();
+  });
+
+  test('those who may not read them get neither lines of the log nor calls', async ({ startServer, temporaryFile }) => {
+    const httpd = {
+      audit_file: temporaryFile('audit', ''),
+      deny_commands: 'core:log_recent, httpd:audit_recent',
+    };
+    const server = await startServer({ httpd, log: silentLog });
+    const { body } = await get(server, '/mi/live?topic=log&topic=audit');
+    expect(body).toContain('data-topics=""');
+    expect(body).not.toMatch(/>log |>audit /);
   });
 
   test('names choose events, with * for the rest of one; a wrong one is refused', async ({ startServer }) => {

@@ -51,6 +51,18 @@ describe('landing page and health', () => {
     }
   });
 
+  test('a path that leads nowhere has a way back for browsers, and a line for all others', async ({ startServer }) => {
+    const server = await startServer();
+    const page = await get(server, '/nothing', { headers: { Accept: 'text/html,*/*;q=0.8' } });
+    expect([page.status, page.headers['content-type']]).toStrictEqual([404, 'text/html; charset=utf-8']);
+    expect(page.body).toContain('<a href="/">Start page</a>');
+    expect(page.headers['content-security-policy']).toContain("default-src 'none'");
+    for (const Accept of ['*/*', 'application/json', null]) {
+      const other = await get(server, '/nothing', { headers: { Accept } });
+      expect([other.status, other.body.includes('<')], String(Accept)).toStrictEqual([404, false]);
+    }
+  });
+
   test('/readyz is 503 while the server stops, /healthz is not', async ({ startServer, onTestFinished }) => {
     let finish = (): void => {};
     const slow = command({

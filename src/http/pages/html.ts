@@ -116,8 +116,8 @@ export const documentEnd: Markup = html`</body>\n</html>\n`;
 /** A page of one sentence, with a way on. */
 export function notePage(title: string, text: string, hasWay: boolean): Markup {
   const way = hasWay ? html`\n<p><a href="/">Start page</a></p>` : undefined;
-  return html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>
-<h1>${title}</h1><p>${text}</p>${way}</body></html>
+  return html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body><main>
+<h1>${title}</h1><p>${text}</p>${way}</main></body></html>
 `;
 }
 

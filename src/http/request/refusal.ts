@@ -26,7 +26,8 @@ export class Refusals {
     this.#log = log;
   }
 
-  of(root: Root, status: number, reason: string, request: RefusedRequest): ShortReply {
+  /** @param wantsPage true where the request names pages as what it takes: one that leads nowhere gets a page then, with a way back */
+  of(root: Root, status: number, reason: string, request: RefusedRequest, wantsPage = false): ShortReply {
     // A missing login gets the same answer wherever it is missing: nobody learns from it which paths there are.
     if (status === 401) {
       if (request.wantsJson) return { contentType: jsonType, body: this.#json(status, reason) };
@@ -38,7 +39,7 @@ export class Refusals {
     if (request.wantsJson && !contentType.startsWith(jsonType)) {
       return { contentType: jsonType, body: this.#json(status, reason) };
     }
-    return shortReply(contentType, status, reason);
+    return shortReply(wantsPage && root === nowhere ? pageType : contentType, status, reason);
   }
 
   /** The root's own way, which may not be what makes a request fail. */

@@ -210,6 +210,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     return this.#body;
   }
 
+  get #wantsPage(): boolean {
+    return namesHtml(this.#accept) && !namesJson(this.#accept);
+  }
+
   get wantsJson(): boolean {
     return isJsonType(this.mediaType) || namesJson(this.#accept) || beginsAsJson(this.body);
   }
@@ -785,7 +789,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.reply(status, this.#page(), { ...pageHeaders, ...headers });
       return;
     }
-    const { contentType, body, headers: own } = this.#host.refusals.of(this.#root, status, reason, this);
+    const {
+      contentType,
+      body,
+      headers: own,
+    } = this.#host.refusals.of(this.#root, status, reason, this, this.#wantsPage);
     const all: Record<string, string> = { ...own, ...headers };
     // Added last, so that the order of headers does not reveal where a request was refused.
     all['Content-Type'] ??= contentType;

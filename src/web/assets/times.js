@@ -52,7 +52,8 @@ export function zoneText(date) {
     formats()
       .zone.formatToParts(date)
       .find(({ type }) => type === 'timeZoneName') ?? {};
-  return (value ?? 'UTC').replace('GMT', 'UTC');
+  // Browsers differ in how they write no difference at all.
+  return (value ?? 'UTC').replace(/^GMT(?:[+-]0)?$/, 'UTC').replace('GMT', 'UTC');
 }
 
 /** `2026-11-30 14:20:05 UTC` */

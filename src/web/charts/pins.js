@@ -10,7 +10,11 @@ const interval = 5000;
 export function offerPins(section) {
   const mark = () => {
     for (const cell of section.querySelectorAll('tr:not(:has(.pin)) > td[data-name]')) {
-      cell.parentElement.cells[0].append(buttonOf(cell));
+      const [named] = cell.parentElement.cells;
+      // Beside the name, above what it means.
+      const help = named.querySelector('.help');
+      if (help) help.before(buttonOf(cell));
+      else named.append(buttonOf(cell));
     }
   };
   mark();
