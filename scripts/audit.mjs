@@ -16,6 +16,7 @@ const cargoLocks = [
   { lock: 'Cargo.lock', isDelivered: true },
   { lock: 'crate/fuzz/Cargo.lock', isDelivered: false },
   { lock: 'crate/benches/Cargo.lock', isDelivered: false },
+  { lock: 'crate/models/Cargo.lock', isDelivered: false },
 ];
 
 /** Licence of a package for another platform, which is not installed here and says so nowhere else. */

@@ -1,6 +1,6 @@
 // npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments are vitest's; with any, only
 // vitest runs: npm test -- test/wire/recipes.test.ts -t "by name". --long (npm run test:long) runs the files that import
-// test/support/long.ts, with their long counts. --all (npm run test:all) runs everything, on both engines.
+// test/support/long.ts, with their long counts, and models of record tables. --all (npm run test:all) runs everything, on both engines.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,6 +42,7 @@ if (only.length === 0) {
   step('vulnerabilities and licences', () => run(process.execPath, ['scripts/audit.mjs']));
   step('instruction counts', () => run(process.execPath, ['scripts/instructions.mjs']));
 }
+if (isLong && given.length === 0) step('models of record tables', () => run(process.execPath, ['scripts/models.mjs']));
 step('TypeScript tests', () => {
   // Nothing is printed after the last line of vitest, which tells the counts.
   process.exitCode = statusOf(tool('vitest'), ['run', ...only]) === 0 ? 0 : 1;

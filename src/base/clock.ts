@@ -1,3 +1,5 @@
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
+
 /**
  * The clock that all times to come are counted by. It begins with the time that the machine has when the process starts,
  * and from then on nobody sets it: what lasts an hour lasts an hour, also when the clock of the machine is set back or
@@ -6,15 +8,25 @@
  * Times that other programs compare with their own clocks follow the date of the machine instead: the end of a certificate, and the
  * times of lines in logs.
  */
-const origin = Date.now() - performance.now();
+function processOrigin(): number {
+  const name = 'mi-httpd:clock';
+  const known: unknown = getEnvironmentData(name);
+  if (typeof known === 'number') return known;
+  const origin = Date.now() - processTime();
+  setEnvironmentData(name, origin);
+  return origin;
+}
+
+/** `performance.now()` begins with its thread, unlike this clock of the process. */
+const threadOrigin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** What threads that are started from now on get with their environment: they count as this one does. */
+const origin = processOrigin() + threadOrigin;
 
 /** Milliseconds by this clock; they are those since 1970 until somebody sets the clock of the machine. */
 export function monotonicTime(): number {
   return origin + performance.now();
 }
-
-/** `performance.now()` begins with its thread, unlike this clock of the process. */
-const threadOrigin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
 /** Milliseconds that all threads count alike, and nobody sets. They begin anywhere. */
 export function processTime(): number {

@@ -43,7 +43,12 @@ function load(): Addon {
 /** Texts of metrics, with gaps that numbers are written into. */
 export const { metricsText } = addon;
 
-export const { recordKeeper: openRecordKeeper, recordTable: openRecordTable, dumpsOpen } = addon;
+export const {
+  recordKeeper: openRecordKeeper,
+  recordTable: openRecordTable,
+  sharedRecordTable: openSharedRecordTable,
+  dumpsOpen,
+} = addon;
 
 export const {
   firstHeadLimit,

@@ -51,10 +51,15 @@ pub mod table {
     pub mod arena;
     pub mod dump;
     pub mod entries;
+    pub mod growing;
+    pub mod index;
     pub mod needle;
     pub mod record;
     pub mod records;
+    pub mod registry;
     pub mod search;
+    pub mod sync;
+    pub mod words;
 }
 
 #[cfg(feature = "persist")]

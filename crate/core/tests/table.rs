@@ -472,6 +472,31 @@ fn a_step_of_a_walk_is_limited_among_records_that_are_new_to_it() {
 }
 
 #[test]
+fn a_dump_goes_on_behind_records_that_are_new_to_it() {
+    let mut held = DumpedTable::new(new_table());
+    let text = format!("\"{}\"", "x".repeat(7000));
+    let set = |held: &mut DumpedTable, number: u32| {
+        held.table
+            .set(number.to_string().as_bytes(), text.as_bytes(), 0, 0.0)
+            .unwrap();
+    };
+    for number in 0..401 {
+        set(&mut held, number);
+    }
+    let slot = held.open(Shape::Keys, 0);
+    // Each page has a few records: the new ones take more pages than are looked at together.
+    for number in 0..400 {
+        held.table.delete(number.to_string().as_bytes());
+    }
+    for number in 1000..1400 {
+        set(&mut held, number);
+    }
+    let mut window = [0; 100];
+    let length = held.fill(slot, &mut window);
+    assert_eq!(&window[..length], b"[\"400\"]");
+}
+
+#[test]
 fn limits_and_refusals_change_nothing() {
     let mut table = new_table();
     table.set(b"k", b"1", 0, 0.0).unwrap();

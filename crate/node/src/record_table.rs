@@ -5,10 +5,12 @@ use mi_httpd_core::table::dump::{DumpedTable, Shape, Tables};
 use mi_httpd_core::table::needle::Needle;
 use mi_httpd_core::table::record::Style;
 use mi_httpd_core::table::records::{Limits, Rejected, Table, Walk};
+use mi_httpd_core::table::registry::Registry;
 use mi_httpd_core::table::search::Wanted;
 use napi::{Env, Result};
 use napi_derive::napi;
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// Records by key. Keys and records pass through a `memory` that the caller brings: a key lies at its start, a text
 /// right behind it, up to `end`.
@@ -20,6 +22,15 @@ pub struct RecordTable<'env> {
     /// The most that is taken from now on; Infinity for no limit. Bytes are counted as `usedBytes` does.
     #[napi(ts_type = "(records: number, bytes: number, recordBytes: number) => void")]
     pub set_limits: Method<'env, ()>,
+    /// Writes what `setLimits` was given last, in this thread or another one.
+    #[napi(ts_type = "(limits: Float64Array) => void")]
+    pub limits: Method<'env, ()>,
+    /// The number by which other threads open the same table: see `sharedRecordTable`.
+    #[napi(ts_type = "() => number")]
+    pub share: Method<'env, u32>,
+    /// A number that other tables hardly have, the same in all threads.
+    #[napi(ts_type = "() => number")]
+    pub mark: Method<'env, u32>,
     /// Sets a record to compact JSON with at most so many markers; below 0 without room for it.
     #[napi(
         ts_type = "(memory: Uint8Array, keyLength: number, end: number, marks: number, deadline: number) => number"
@@ -92,6 +103,9 @@ thread_local! {
     static TABLES: RefCell<Tables> = RefCell::default();
 }
 
+/// Tables that threads share.
+static SHARED: Mutex<Registry> = Mutex::new(Registry::new());
+
 /// Dumps of record tables that are open, of all tables of this thread.
 #[napi(catch_unwind)]
 pub fn dumps_open() -> u32 {
@@ -101,7 +115,20 @@ pub fn dumps_open() -> u32 {
 /// `nonce`: what markers begin with, see src/mi/results/seconds-left.ts.
 #[napi(catch_unwind)]
 pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'env>> {
-    let state = State::new(env, DumpedTable::new(Table::new(&nonce)));
+    methods(env, Table::new(&nonce), nonce)
+}
+
+/// The table that has got this number in any thread; undefined when it is gone. Its styles are those that are added here.
+#[napi(catch_unwind)]
+pub fn shared_record_table<'env>(env: &'env Env, nonce: String, number: u32) -> Result<Option<RecordTable<'env>>> {
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).open(number);
+    shared
+        .map(|shared| methods(env, Table::of(shared, &nonce), nonce))
+        .transpose()
+}
+
+fn methods<'env>(env: &'env Env, table: Table, nonce: String) -> Result<RecordTable<'env>> {
+    let state = State::new(env, DumpedTable::new(table));
     TABLES.with_borrow_mut(|tables| tables.add(&state.shared));
     Ok(RecordTable {
         add_style: state.method("addStyle", |held, given| {
@@ -119,6 +146,23 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'
             });
             Ok(())
         })?,
+        limits: state.method("limits", |held, given| {
+            let limits = held.table.limits();
+            let values = [limits.records, limits.bytes, limits.record_bytes];
+            for (place, limit) in given.get::<&mut [f64]>(0)?.iter_mut().zip(values) {
+                *place = if limit == usize::MAX {
+                    f64::INFINITY
+                } else {
+                    limit as f64
+                };
+            }
+            Ok(())
+        })?,
+        share: state.method("share", |held, _| {
+            let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(shared.number_of(held.table.shared()))
+        })?,
+        mark: state.method("mark", |held, _| Ok(held.table.mark()))?,
         set: state.method("set", |held, given| {
             let (key, text) = key_and_text(&given)?;
             let (marks, deadline) = (given.position(3)?, given.get(4)?);

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
 import { coded, type ErrorCode } from '../../base/codes.js';
 import {
@@ -15,7 +14,7 @@ import {
 import { escapesHalfPair, stringify } from '../../base/json.js';
 import { type Slice, workInTurns } from '../../base/slice.js';
 import { hasHalfPair, shorten } from '../../base/text.js';
-import { type NativeRecordTable, openRecordTable } from '../../native/addon.js';
+import { type NativeRecordTable, openRecordTable, openSharedRecordTable } from '../../native/addon.js';
 import { DumpShape, SearchField, Size, Stored, WalkField } from '../../native/layout.js';
 import { type Cursor, Piecewise } from './cursor.js';
 import { printUnchecked } from './json.js';
@@ -118,6 +117,36 @@ export function writeAgain<T>(table: RecordTable<T>, key: string): boolean {
   return tellRecord(table, key);
 }
 
+let numberOf: (table: RecordTable) => number;
+let open: (number: number) => RecordTable;
+
+/**
+ * The number by which other threads of the process open the same table with {@link openShared}. The table lives as long as any
+ * thread holds it.
+ */
+export function sharedNumberOf<T>(table: RecordTable<T>): number {
+  return numberOf(table as RecordTable);
+}
+
+/**
+ * The table that another thread has, by its {@link sharedNumberOf}: one set of records, and limits, for all. Each thread may read
+ * and change it at any time; what one has set when its call returns is seen by every call that another one begins afterwards.
+ * Dumps, searches and walks belong to the thread that began them; the cursor of a page of {@link RecordTable.find} is good in
+ * each. Threads count seconds alike (see currentSecond), so that {@link secondsLeft} is the same in all.
+ *
+ * ```ts
+ * // At home:
+ * const worker = new Worker(file, { workerData: { contacts: sharedNumberOf(contacts) } });
+ * // In the worker, while home holds its table:
+ * const contacts = openShared<Contact>(workerData.contacts);
+ * ```
+ *
+ * @throws RangeError when no thread has that table any more
+ */
+export function openShared<T>(number: number): RecordTable<T> {
+  return open(number) as RecordTable<T>;
+}
+
 /** Keys and records pass through it on their way to any table and back; it is never in use when a method returns. */
 const memory = Buffer.allocUnsafeSlow(131072);
 
@@ -137,11 +166,28 @@ const memory = Buffer.allocUnsafeSlow(131072);
  * ```
  */
 export class RecordTable<T = unknown> {
-  readonly #native: NativeRecordTable = openRecordTable(nonce);
+  static {
+    numberOf = (table) => table.#native.share();
+    open = (number) => {
+      const native = openSharedRecordTable(nonce, number);
+      if (native === null) {
+        throw coded(
+          'ERR_ARGUMENT',
+          new RangeError(`no record table has the number ${number} any more; keep it where it was made`),
+        );
+      }
+      const table = new RecordTable();
+      table.#native = native;
+      table.#isOpened = true;
+      return table;
+    };
+  }
+
+  #native: NativeRecordTable = openRecordTable(nonce);
+  /** True if another thread made the table, and may set its limits. */
+  #isOpened = false;
   #styles = 0;
   #limits: RecordLimits = {};
-  /** Tells cursors of this table from those of another one, and of another process. */
-  #mark: string | undefined;
   /** Is told of every change; undefined: the records end with the process. */
   #keeper: TableKeeper | undefined;
 
@@ -193,7 +239,7 @@ export class RecordTable<T = unknown> {
 
   /** The most that the table takes. New limits leave alone what is there already. */
   get limits(): RecordLimits {
-    return this.#limits;
+    return this.#isOpened ? limitsOf(this.#native) : this.#limits;
   }
 
   set limits(limits: RecordLimits) {
@@ -410,9 +456,10 @@ export class RecordTable<T = unknown> {
       throw coded('ERR_ARGUMENT', new RangeError(`limit of find is ${limit}; give an integer from 0 to ${mostFound}`));
     }
     const walk = new Uint32Array(Object.keys(WalkField).length);
-    this.#mark ??= randomInt(2 ** 32).toString(36);
+    // Tells cursors of this table from those of another one, and of another process.
+    const ownMark = this.#native.mark().toString(36);
     if (after === undefined) this.#native.beginWalk(walk);
-    else readCursor(after, this.#mark, walk);
+    else readCursor(after, ownMark, walk);
     // Well-formed texts have none of these, and halves would be found in UTF-8 as what they are replaced with.
     if (hasHalfPair(text) || hasHalfPair(by ?? ''))
       return Promise.resolve({ records: [], cursor: undefined, matched: 0, scanned: 0 });
@@ -420,7 +467,7 @@ export class RecordTable<T = unknown> {
     if (slot < 0) {
       throw coded('ERR_RECORD_LIMIT', new RangeError(`record table has ${Size.slots} searches open; wait for them`));
     }
-    return search<T>(this.#native, slot, this.#mark, signal);
+    return search<T>(this.#native, slot, ownMark, signal);
   }
 
   /** @throws TypeError: a table in a result has to say how it is to be printed */
@@ -459,7 +506,8 @@ export class RecordTable<T = unknown> {
     const keyLength = writeKey(key, memory);
     let place = memory;
     let end = this.#native.getMarked(place, keyLength, recordFacts);
-    if (end > place.length) {
+    // Another thread may set a longer one meanwhile.
+    while (end > place.length) {
       place = Buffer.allocUnsafeSlow(end);
       end = this.#native.getMarked(place, writeKey(key, place), recordFacts);
     }
@@ -490,7 +538,8 @@ export class RecordTable<T = unknown> {
     const keyLength = writeKey(key, memory);
     let place = memory;
     let length = this.#native.get(place, keyLength, now);
-    if (length > place.length) {
+    // Another thread may set a longer one meanwhile.
+    while (length > place.length) {
       place = Buffer.allocUnsafeSlow(length);
       place.write(key, 0);
       length = this.#native.get(place, keyLength, now);
@@ -502,7 +551,7 @@ export class RecordTable<T = unknown> {
   #taken(outcome: number, key: string): void {
     if (outcome >= 0) return;
     const what = `record ${JSON.stringify(shorten(key, 64))} has no room`;
-    const { maxRecords, maxBytes, maxRecordBytes } = this.#limits;
+    const { maxRecords, maxBytes, maxRecordBytes } = this.limits;
     switch (outcome) {
       case Stored.tooManyRecords:
         throw new RecordLimitError(
@@ -546,6 +595,14 @@ function writeKey(key: string, place: Buffer): number {
     );
   }
   return length;
+}
+
+function limitsOf(table: NativeRecordTable): RecordLimits {
+  const limits = new Float64Array(3);
+  table.limits(limits);
+  const [maxRecords, maxBytes, maxRecordBytes] = limits;
+  const all = Object.entries({ maxRecords, maxBytes, maxRecordBytes });
+  return Object.fromEntries(all.filter(([, limit]) => limit !== Number.POSITIVE_INFINITY));
 }
 
 function jsonOf(text: string | undefined): string {

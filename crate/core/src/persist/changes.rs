@@ -242,11 +242,11 @@ impl Pending {
                         deadline,
                         clock: translator.clock,
                     };
-                    let [_, _, text] = if is_loose {
+                    let (_, text) = if is_loose {
                         compacting.compact(&[], text);
-                        compacting.parts(&[], text)
+                        compacting.holes_and_text(text)
                     } else {
-                        [&[], &[], text]
+                        (&[][..], text)
                     };
                     let styles = &translator.styles;
                     let style_of = |style| styles.get(&style).copied().unwrap_or_default();

@@ -26,8 +26,7 @@ pub fn encode(
     style_of: impl Fn(u16) -> u16,
 ) -> Result<Box<[u8]>, BadHoles> {
     writer.with_holes(&[], text, marks)?;
-    let [head, _, text] = writer.parts(&[], text);
-    let holes = head.get(4..).unwrap_or_default();
+    let (holes, text) = writer.holes_and_text(text);
     let mut out = Vec::with_capacity(HEAD + holes.len() + text.len());
     out.extend_from_slice(&facts.generation.to_le_bytes());
     out.extend_from_slice(&facts.clock.wall.to_le_bytes());

@@ -2,8 +2,9 @@
 
 use crate::json::text::write_string;
 use crate::slots::Slots;
-use crate::table::record::{Progress, Record, put_part};
-use crate::table::records::{Table, Walk};
+use crate::table::arena::Copied;
+use crate::table::record::{MAX_KEY, Progress, Record, put_part, words_of};
+use crate::table::records::{Batch, Shared, Table, Walk, copy_key, print};
 use crate::table::search::{Search, Wanted};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -40,7 +41,7 @@ enum Stage {
 
 /// A record that the last window had no room for to its end, as it was then.
 struct Half {
-    block: Rc<[u8]>,
+    block: Copied,
     progress: Progress,
 }
 
@@ -49,8 +50,6 @@ struct Half {
 #[derive(Default)]
 pub struct Dump {
     walk: Walk,
-    /// Entries below are in the cache.
-    fetched: u32,
     now: u64,
     shape: Shape,
     frame: Frame,
@@ -59,12 +58,14 @@ pub struct Dump {
     pending: Vec<u8>,
     written: usize,
     half: Option<Half>,
+    /// The key that is printed.
+    key: Vec<u8>,
     any: bool,
 }
 
 impl Dump {
     /// `now`: seconds since 1970.
-    pub fn new(table: &mut Table, shape: Shape, frame: Frame, now: u64) -> Self {
+    pub fn new(table: &Shared, shape: Shape, frame: Frame, now: u64) -> Self {
         Self {
             walk: table.begin_walk(),
             now,
@@ -76,8 +77,8 @@ impl Dump {
 
     /// Continues into `window`, which is filled to its end unless the dump ends before. Returns how much was written;
     /// 0 when all is.
-    pub fn fill(&mut self, table: &Table, window: &mut [u8]) -> usize {
-        let mut end = 0;
+    pub fn fill(&mut self, table: &Shared, window: &mut [u8]) -> usize {
+        let (mut end, mut batch) = (0, Batch::default());
         while self.write_rest(table, window, &mut end) && end < window.len() {
             match self.stage {
                 Stage::Start => {
@@ -86,7 +87,7 @@ impl Dump {
                         self.leave(b"[");
                     }
                 }
-                Stage::Records => while self.next_record(table, window, &mut end) && end < window.len() {},
+                Stage::Records => while self.next_record(table, &mut batch, window, &mut end) && end < window.len() {},
                 Stage::Done => break,
             }
         }
@@ -94,11 +95,8 @@ impl Dump {
     }
 
     /// Returns whether the next one can be printed: this one is complete, and was not the last.
-    fn next_record(&mut self, table: &Table, window: &mut [u8], end: &mut usize) -> bool {
-        if self.walk.next >= self.fetched {
-            self.fetched = table.fetch(&self.walk);
-        }
-        let Some(entry) = table.advance(&mut self.walk) else {
+    fn next_record(&mut self, table: &Shared, batch: &mut Batch, window: &mut [u8], end: &mut usize) -> bool {
+        let Some((place, page)) = table.advance(&mut self.walk, batch) else {
             self.stage = Stage::Done;
             match self.frame {
                 Frame::Array => self.leave(b"]"),
@@ -114,26 +112,25 @@ impl Dump {
             *end += 1;
         }
         self.any = true;
-        let record = table.record(entry);
-        match &self.shape {
-            Shape::Records => {
-                let clock = table.clock(self.now);
-                let room = window.get_mut(*end..).unwrap_or_default();
-                if let Some(written) = record.print_whole(clock, room) {
-                    *end += written;
-                    return true;
-                }
-                let mut progress = Progress::default();
-                let (written, complete) = record.print(clock, &mut progress, room);
+        if matches!(self.shape, Shape::Records) {
+            let clock = table.clock(self.now);
+            let room = window.get_mut(*end..).unwrap_or_default();
+            if let Some(written) = print(page, place, clock, room) {
                 *end += written;
-                if !complete {
-                    let block = table.hold(entry);
-                    self.half = Some(Half { block, progress });
-                }
+                return true;
             }
-            Shape::Keys => self.leave_key(None, record.key),
-            Shape::Member(name) => self.leave_key(Some(name.clone()), record.key),
+            let (mut block, mut progress) = (Copied::default(), Progress::default());
+            block.copy(page, place, words_of);
+            let (written, complete) = Record::read(block.bytes()).print(clock, &mut progress, room);
+            *end += written;
+            if !complete {
+                self.half = Some(Half { block, progress });
+            }
+            return false;
         }
+        self.key.resize(MAX_KEY, 0);
+        let length = copy_key(page, place, &mut self.key).unwrap_or_default();
+        self.leave_key(length);
         false
     }
 
@@ -141,13 +138,14 @@ impl Dump {
         self.pending.extend_from_slice(text);
     }
 
-    fn leave_key(&mut self, member: Option<Box<str>>, key: &[u8]) {
+    fn leave_key(&mut self, length: usize) {
+        let key = self.key.get(..length).unwrap_or_default();
         let key = std::str::from_utf8(key).unwrap_or_default();
-        match member {
-            None => write_string(&mut self.pending, key),
-            Some(name) => {
+        match &self.shape {
+            Shape::Records | Shape::Keys => write_string(&mut self.pending, key),
+            Shape::Member(name) => {
                 self.pending.push(b'{');
-                write_string(&mut self.pending, &name);
+                write_string(&mut self.pending, name);
                 self.pending.push(b':');
                 write_string(&mut self.pending, key);
                 self.pending.push(b'}');
@@ -156,7 +154,7 @@ impl Dump {
     }
 
     /// Writes what is left of the last record; whether nothing is left of it now.
-    fn write_rest(&mut self, table: &Table, window: &mut [u8], end: &mut usize) -> bool {
+    fn write_rest(&mut self, table: &Shared, window: &mut [u8], end: &mut usize) -> bool {
         let rest = self.pending.get(self.written..).unwrap_or_default();
         self.written += put_part(window, end, rest);
         if self.written < self.pending.len() {
@@ -166,7 +164,8 @@ impl Dump {
         self.written = 0;
         if let Some(half) = &mut self.half {
             let room = window.get_mut(*end..).unwrap_or_default();
-            let (written, complete) = Record::read(&half.block).print(table.clock(self.now), &mut half.progress, room);
+            let (written, complete) =
+                Record::read(half.block.bytes()).print(table.clock(self.now), &mut half.progress, room);
             *end += written;
             if !complete {
                 return false;
@@ -232,7 +231,7 @@ impl DumpedTable {
         let Some((slot, place)) = self.dumps.open() else {
             return -1;
         };
-        *place = Dump::new(&mut self.table, shape, frame, now);
+        *place = Dump::new(&self.table, shape, frame, now);
         slot
     }
 
@@ -283,7 +282,7 @@ impl Tables {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -1,20 +1,49 @@
 //! One record as bytes: its key, its text, and the holes in it, which are printed when they are read.
 
 use crate::json::text::put;
+use crate::table::arena::Content;
+use crate::table::growing::Growing;
+use crate::table::sync::AtomicU64;
+use crate::table::words::{copy_out, eight_at, has_at};
 use memchr::memmem::Finder;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Longest key in bytes.
 pub const MAX_KEY: usize = u16::MAX as usize;
+/// Bytes before the holes: the lengths of the key, in two bytes, of the holes and of the text, in four.
+const HEAD: usize = 8;
 /// Bytes that a hole takes: where it is, how it is printed, its time.
 pub const HOLE: usize = 12;
 
 /// How the seconds until a time are printed when there are none to count, as JSON texts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     /// For the time 0; empty for none.
     pub permanent: Box<[u8]>,
     /// For times that have come; empty for `0`.
     pub expired: Box<[u8]>,
+}
+
+/// All styles of a table, which more are added to while it is read.
+#[derive(Default)]
+pub struct Styles(Growing<OnceLock<Style>>);
+
+impl Styles {
+    /// The number of a style, which may be there already. Only one thread at a time may ask.
+    pub fn number_of(&self, style: Style) -> Option<u16> {
+        for number in 0..=u16::MAX {
+            let place = self.0.make(number.into())?;
+            if place.get_or_init(|| style.clone()) == &style {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn get(&self, number: u16) -> Option<&Style> {
+        self.0.get(number.into())?.get()
+    }
 }
 
 /// A place in a text that has the seconds until a time.
@@ -37,6 +66,16 @@ impl Hole {
         })
     }
 
+    /// As [`Hole::read`], from words that others may be writing.
+    fn read_words(words: &[AtomicU64], at: usize) -> Option<Self> {
+        let (place, rest) = (eight_at(words, at)?, eight_at(words, at + 4)?);
+        Some(Self {
+            at: place as u32 as usize,
+            style: rest as u16,
+            time: rest >> 16,
+        })
+    }
+
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(self.at as u32).to_le_bytes());
         out.extend_from_slice(&self.style.to_le_bytes());
@@ -45,7 +84,7 @@ impl Hole {
 
     /// The text in the hole at the time `now`.
     fn text<'a>(&self, clock: Clock<'a>, number: &'a mut itoa::Buffer) -> &'a [u8] {
-        match clock.styles.get(usize::from(self.style)) {
+        match clock.styles.get(self.style) {
             Some(style) if self.time == 0 && !style.permanent.is_empty() => style.permanent.as_ref(),
             Some(style) if self.time <= clock.now && !style.expired.is_empty() => style.expired.as_ref(),
             _ => number.format(self.time.saturating_sub(clock.now)).as_bytes(),
@@ -56,7 +95,7 @@ impl Hole {
 /// The styles and the time that holes are printed with.
 #[derive(Clone, Copy)]
 pub struct Clock<'a> {
-    pub styles: &'a [Style],
+    pub styles: &'a Styles,
     /// Seconds since 1970.
     pub now: u64,
 }
@@ -70,6 +109,89 @@ pub struct Progress {
     holes: usize,
     /// Bytes of the next one that are written.
     within: usize,
+}
+
+/// How long the parts of a record are.
+#[derive(Clone, Copy)]
+pub struct Head {
+    pub key: usize,
+    pub holes: usize,
+    pub text: usize,
+}
+
+impl Head {
+    fn of(first: u64) -> Self {
+        Self {
+            key: usize::from(first as u16),
+            holes: usize::from((first >> 16) as u16),
+            text: (first >> 32) as usize,
+        }
+    }
+
+    /// That of a block that nobody writes to.
+    pub fn read(block: &[u8]) -> Self {
+        Self::of(block.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)))
+    }
+
+    /// Where the key begins, and behind it the text.
+    fn key_at(self) -> usize {
+        HEAD + self.holes * HOLE
+    }
+
+    /// Bytes of the whole record.
+    pub fn length(self) -> usize {
+        self.key_at() + self.key + self.text
+    }
+}
+
+/// Words of the record that has this first word.
+pub fn words_of(first: u64) -> usize {
+    Head::of(first.to_le()).length().div_ceil(size_of::<u64>())
+}
+
+/// A record in words that others may be writing; see [`crate::table::words`].
+#[derive(Clone, Copy)]
+pub struct SharedRecord<'a> {
+    words: &'a [AtomicU64],
+    pub head: Head,
+}
+
+impl<'a> SharedRecord<'a> {
+    /// The record that begins with these words. There may be more.
+    pub fn of(words: &'a [AtomicU64]) -> Self {
+        let first = words.first().map_or(0, |first| first.load(Relaxed));
+        Self {
+            words,
+            head: Head::of(first.to_le()),
+        }
+    }
+
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        self.head.key == key.len() && has_at(self.words, self.head.key_at(), key)
+    }
+
+    /// Copies the key to the start of `out`, if there is room for it.
+    pub fn copy_key(&self, out: &mut [u8]) -> Option<usize> {
+        copy_out(self.words, self.head.key_at(), out.get_mut(..self.head.key)?)?;
+        Some(self.head.key)
+    }
+
+    /// As [`Record::print_whole`].
+    pub fn print_whole(&self, clock: Clock<'_>, window: &mut [u8]) -> Option<usize> {
+        let text = self.head.key_at() + self.head.key;
+        let (mut from, mut end) = (0, 0);
+        for number in 0..self.head.holes {
+            let hole = Hole::read_words(self.words, HEAD + number * HOLE)?;
+            let length = hole.at.checked_sub(from)?;
+            copy_out(self.words, text + from, window.get_mut(end..end + length)?)?;
+            let mut digits = itoa::Buffer::new();
+            end = put_short(window, end + length, hole.text(clock, &mut digits))?;
+            from = hole.at;
+        }
+        let length = self.head.text.checked_sub(from)?;
+        copy_out(self.words, text + from, window.get_mut(end..end + length)?)?;
+        Some(end + length)
+    }
 }
 
 /// A stored record.
@@ -104,14 +226,15 @@ impl<'a> Record<'a> {
     /// Reads what [`Writer`] has put together.
     pub fn read(block: &'a [u8]) -> Self {
         let parts = || {
-            let (key, rest) = block.split_first_chunk::<2>()?;
-            let (holes, rest) = rest.split_first_chunk::<2>()?;
-            let (holes, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*holes)) * HOLE)?;
-            let (key, text) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key)))?;
+            let (head, rest) = block.split_first_chunk::<HEAD>()?;
+            let head = Head::of(u64::from_le_bytes(*head));
+            let (holes, rest) = rest.split_at_checked(head.holes * HOLE)?;
+            let key_and_text = rest.get(..head.key + head.text)?;
+            let (key, text) = key_and_text.split_at_checked(head.key)?;
             Some(Self {
                 key,
                 text,
-                key_and_text: rest,
+                key_and_text,
                 holes,
             })
         };
@@ -129,13 +252,13 @@ impl<'a> Record<'a> {
     }
 
     /// The text with a marker in each hole.
-    pub fn print_marked(&self, nonce: &str, out: &mut Vec<u8>) {
-        print_marked(
-            self.text,
-            self.holes.chunks_exact(HOLE).filter_map(Hole::read),
-            nonce,
-            out,
-        );
+    pub fn print_marked(&self, nonce: &str, marker_of: impl Fn(u16) -> u16, out: &mut Vec<u8>) {
+        let holes = self.holes.chunks_exact(HOLE).filter_map(Hole::read);
+        let marked = holes.map(|hole| Hole {
+            style: marker_of(hole.style),
+            ..hole
+        });
+        print_marked(self.text, marked, nonce, out);
     }
 
     /// Prints the record to the start of `window`, if it has room for all of it. Returns its length.
@@ -227,6 +350,9 @@ pub struct Writer {
     head: Vec<u8>,
     text: Vec<u8>,
     has_text: bool,
+    words: Vec<u64>,
+    /// The number that each style has in the table, by the number that markers name it by.
+    styles: Vec<u16>,
 }
 
 impl Writer {
@@ -237,14 +363,33 @@ impl Writer {
             head: Vec::new(),
             text: Vec::new(),
             has_text: false,
+            words: Vec::new(),
+            styles: Vec::new(),
         }
+    }
+
+    /// Adds a style, which has this number in the table; markers name it by how many were added before.
+    pub fn add_style(&mut self, number: u16) {
+        self.styles.push(number);
+    }
+
+    /// The number by which markers name a style of the table.
+    pub fn marker_of(&self, style: u16) -> u16 {
+        let known = self.styles.iter().position(|known| *known == style);
+        known.unwrap_or(0) as u16
+    }
+
+    /// Holes, and the text, of the record that was begun last.
+    pub fn holes_and_text<'a>(&'a self, text: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let holes = self.head.get(HEAD..).unwrap_or_default();
+        (holes, if self.has_text { &self.text } else { text })
     }
 
     /// Begins a record, whose text is used as it is.
     pub fn plain(&mut self, key: &[u8]) {
         self.head.clear();
         self.head.extend_from_slice(&(key.len() as u16).to_le_bytes());
-        self.head.extend_from_slice(&[0; 2]);
+        self.head.extend_from_slice(&[0; HEAD - 2]);
         self.has_text = false;
     }
 
@@ -262,6 +407,7 @@ impl Writer {
             self.text.extend_from_slice(before);
             let behind = from.get(self.marker.needle().len()..).unwrap_or_default();
             let (style, time, length) = marked(behind).ok_or(BadHoles::Misplaced)?;
+            let style = self.styles.get(usize::from(style)).copied().unwrap_or(style);
             holes = holes.checked_add(1).ok_or(BadHoles::TooMany)?;
             let at = self.text.len();
             Hole { at, style, time }.write(&mut self.head);
@@ -298,14 +444,28 @@ impl Writer {
         }
     }
 
-    /// The parts of the record that was begun last, with its key and text; the last is the text.
-    pub fn parts<'a>(&'a self, key: &'a [u8], text: &'a [u8]) -> [&'a [u8]; 3] {
-        [&self.head, key, if self.has_text { &self.text } else { text }]
-    }
-
-    /// Holes of the record that was begun last.
-    pub fn holes(&self) -> usize {
-        self.head.len().saturating_sub(4) / HOLE
+    /// The record that was begun last, with its key and text, and how long its parts are.
+    pub fn record(&mut self, key: &[u8], text: &[u8]) -> (Content<'_>, Head) {
+        let text = if self.has_text { &self.text } else { text };
+        if let Some(place) = self.head.get_mut(4..HEAD) {
+            place.copy_from_slice(&(text.len() as u32).to_le_bytes());
+        }
+        let length = self.head.len() + key.len() + text.len();
+        self.words.resize(length.div_ceil(size_of::<u64>()), 0);
+        if let Some(last) = self.words.last_mut() {
+            *last = 0;
+        }
+        let (bytes, mut end) = (bytemuck::cast_slice_mut::<u64, u8>(&mut self.words), 0);
+        for part in [&self.head, key, text] {
+            put_part(bytes, &mut end, part);
+        }
+        let head = Head {
+            key: key.len(),
+            holes: self.head.len().saturating_sub(HEAD) / HOLE,
+            text: text.len(),
+        };
+        let words = &self.words;
+        (Content { words, length }, head)
     }
 
     /// Gives memory back that only a long record needs.
@@ -316,6 +476,9 @@ impl Writer {
         }
         if self.head.capacity() > KEPT {
             self.head = Vec::new();
+        }
+        if self.words.capacity() > KEPT / size_of::<u64>() {
+            self.words = Vec::new();
         }
     }
 }
@@ -341,12 +504,44 @@ fn marked(text: &[u8]) -> Option<(u16, u64, usize)> {
     Some((style.parse().ok()?, time, end + 1))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
-    fn block(writer: &Writer, key: &[u8], text: &[u8]) -> Vec<u8> {
-        writer.parts(key, text).concat()
+    fn block(writer: &mut Writer, key: &[u8], text: &[u8]) -> Vec<u8> {
+        let (content, head) = writer.record(key, text);
+        assert_eq!(
+            (head.length(), words_of(content.words[0])),
+            (content.length, content.words.len())
+        );
+        bytemuck::cast_slice(content.words).to_vec()
+    }
+
+    fn styles(all: &[Style]) -> Styles {
+        let styles = Styles::default();
+        for (number, style) in all.iter().enumerate() {
+            assert_eq!(styles.number_of(style.clone()), Some(number as u16));
+        }
+        styles
+    }
+
+    /// Prints from words that nobody else writes to, into a window of any size.
+    fn print_shared(block: &[u8], clock: Clock<'_>, whole: &str) {
+        let (chunks, _) = block.as_chunks::<8>();
+        let words: Vec<_> = chunks
+            .iter()
+            .map(|chunk| AtomicU64::new(u64::from_ne_bytes(*chunk)))
+            .collect();
+        let record = SharedRecord::of(&words);
+        assert!(record.has_key(Record::read(block).key));
+        let mut window = vec![0; whole.len()];
+        assert_eq!(record.print_whole(clock, &mut window), Some(whole.len()));
+        assert_eq!(window, whole.as_bytes());
+        for short in 0..whole.len() {
+            assert_eq!(record.print_whole(clock, &mut vec![0; short]), None);
+        }
+        let cut = words.get(..words.len() - 1).unwrap();
+        assert_eq!(SharedRecord::of(cut).print_whole(clock, &mut window), None);
     }
 
     fn print(block: &[u8], clock: Clock<'_>, window: usize) -> String {
@@ -357,7 +552,11 @@ mod tests {
             whole.extend_from_slice(&window[..written]);
             if complete {
                 assert_eq!(whole.len(), Record::read(block).printed_length(clock));
-                return String::from_utf8(whole).unwrap();
+                let whole = String::from_utf8(whole).unwrap();
+                if whole.len() < 1000 {
+                    print_shared(block, clock, &whole);
+                }
+                return whole;
             }
         }
     }
@@ -368,13 +567,13 @@ mod tests {
             permanent: b"\"permanent\"".as_slice().into(),
             expired: b"\"expired\"".as_slice().into(),
         };
-        let styles = [Style::default(), named];
+        let styles = styles(&[Style::default(), named]);
         let mut writer = Writer::new("N_-");
         let text = br#"["N_-0.0","N_-1.0",{"a":"N_-1.100","N_-b":"N_-0.100"},"N_-0.281474976710655","x"]"#;
         assert_eq!(writer.with_holes(b"k", text, 5), Err(BadHoles::Misplaced));
         let text = br#"["N_-0.0","N_-1.0",{"a":"N_-1.100","b":"N_-0.100"},"N_-0.281474976710655","x"]"#;
         writer.with_holes(b"k", text, 5).unwrap();
-        let block = block(&writer, b"k", text);
+        let block = block(&mut writer, b"k", text);
         assert_eq!((Record::read(&block).key, Record::read(&block).holes()), (&b"k"[..], 5));
         for (now, expected) in [
             (90, r#"[0,"permanent",{"a":10,"b":10},281474976710565,"x"]"#),
@@ -407,12 +606,12 @@ mod tests {
             Err(BadHoles::TooMany)
         );
         writer.with_holes(b"", &many.as_bytes()[7..], usize::MAX).unwrap();
-        let block = block(&writer, b"", b"");
+        let block = block(&mut writer, b"", b"");
         assert_eq!(
             print(
                 &block,
                 Clock {
-                    styles: &[Style::default()],
+                    styles: &Styles::default(),
                     now: 0
                 },
                 1000
@@ -435,7 +634,14 @@ mod tests {
         ] {
             writer.compact(b"", text.as_bytes());
             assert_eq!(
-                print(&block(&writer, b"", b""), Clock { styles: &[], now: 0 }, 1000),
+                print(
+                    &block(&mut writer, b"", b""),
+                    Clock {
+                        styles: &Styles::default(),
+                        now: 0
+                    },
+                    1000
+                ),
                 expected
             );
         }
@@ -443,7 +649,13 @@ mod tests {
 
     #[test]
     fn cut_blocks_are_empty_records() {
-        for block in [&b""[..], b"\x01", b"\x01\0\0\0", b"\0\0\x01\0"] {
+        for block in [
+            &b""[..],
+            b"\x01",
+            b"\x01\0\0\0\0\0\0\0",
+            b"\0\0\x01\0\0\0\0\0",
+            b"\0\0\0\0\x01\0\0\0",
+        ] {
             let record = Record::read(block);
             assert_eq!((record.key, record.text, record.holes()), (&b""[..], &b""[..], 0));
         }

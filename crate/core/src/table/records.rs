@@ -1,20 +1,51 @@
 //! Record tables: records that are encoded once, when they are set, and copied as often as they are read.
+//!
+//! Any number of threads use one table. Those that change it wait for each other; those that read it wait for nobody, and
+//! nobody waits for them:
+//!
+//! - **Blocks.** A record is a block of words in a page ([`crate::table::arena`]). A new block is written where nobody looks,
+//!   and then its place is stored in its entry; who reads the place sees the block. A block that is overwritten where it
+//!   lies has a sequence number before it, which is odd meanwhile. A reader takes the number, the words, and the number
+//!   again; if it has changed or is odd, it reads anew. All words are atomic, so that a mixture of old and new is no data
+//!   race, and what is read of one is bounds-checked and thrown away.
+//! - **Pages.** A page that wears out is cleaned: its blocks are copied, their new places are stored, and the page goes. A
+//!   reader that has it keeps it alive and sees what was there when it came. One that comes later finds no page, or one with
+//!   another serial number, which the place has, too: then it reads the place again, and by then it is a new one. No
+//!   block ever takes the place of another one in the same page.
+//! - **Index.** A word has a part of a key's hash and the number of its entry ([`crate::table::index`]); the key stands in
+//!   the block and is compared there. A word is stored when its entry is ready. Searches go on over words that are gone, and
+//!   end at empty ones, of which no word that is in use was ever behind. A table that is full is copied, and then replaced.
+//! - **Walks** go by the numbers of entries, which stay. A walk takes the generation and then asks for a new one; the next
+//!   record that is added begins it. Sequentially consistent fences stand between asking and reading places, and between
+//!   the places that a writer has given up and its look at whether somebody asked. So a walk that has seen a record never
+//!   takes one of the same key, set again, for one that was there when it began.
+//!
+//! All memory is owned by reference counts, and is freed with the last of them. What a writer did before it returned
+//! is seen by every call that begins afterwards, on any thread that knows it has returned.
 
 use crate::json::reader::{self, ParseError};
 use crate::layout::{KEY_LENGTH, WalkField};
-use crate::table::arena::{self, Arena, Place};
-use crate::table::entries::{Entries, Entry};
-use crate::table::record::{BadHoles, Clock, MAX_KEY, Progress, Record, Style, Writer, put_part};
-use hashbrown::HashTable;
+use crate::table::arena::{self, Arena, Copied, Found, Page, Pages, Place};
+use crate::table::entries::{Chunk, Entries, Keeper};
+use crate::table::index::{Hash, Index, Indexer};
+use crate::table::record::{
+    BadHoles, Clock, Head, MAX_KEY, Progress, Record, SharedRecord, Style, Styles, Writer, put_part, words_of,
+};
+use crate::table::sync::{AtomicBool, AtomicU32, AtomicU64, Hashing, Held, Mutex, fence};
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::{Arc, PoisonError};
 
-/// The index is made of so many tables, each of which grows by itself: growing all of it at once would stall.
-const SHARDS: usize = 256;
 /// Most entries that one step of [`Table::walk`] looks at.
 const STEP: usize = 8192;
 /// Bytes that a record is counted with beside its block: its entry, its place in the index, and free room.
-const RECORD_OVERHEAD: usize = 64;
+const RECORD_OVERHEAD: usize = 60;
+/// Records that are looked up together.
+const BATCH: usize = 16;
+/// Pages of them that are held meanwhile: of more than 8, arc-swap would have to count the holders.
+const BATCH_PAGES: usize = 6;
 
 /// The most that a table takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,52 +147,532 @@ impl Walk {
     }
 }
 
-/// Records by key.
-pub struct Table {
+/// A number that the thread that changes the table writes, and any other one reads.
+#[derive(Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    fn get(&self) -> usize {
+        self.0.load(Relaxed) as usize
+    }
+
+    fn set(&self, value: usize) {
+        self.0.store(value as u64, Relaxed);
+    }
+
+    fn change(&self, less: usize, more: usize) {
+        self.set(self.get() - less + more);
+    }
+}
+
+/// What only the thread that changes the table sees.
+#[derive(Default)]
+struct Changing {
     arena: Arena,
-    entries: Entries,
-    index: Box<[HashTable<u32>]>,
-    hasher: RandomState,
-    writer: Writer,
-    styles: Vec<Style>,
-    key_bytes: usize,
-    text_bytes: usize,
-    holes: usize,
-    used: usize,
+    keeper: Keeper,
+    indexer: Indexer,
     limits: Limits,
-    generation: u32,
-    /// True once entries were added in this generation.
-    grown: bool,
+}
+
+impl Changing {
+    /// Entry and place of a key, and how long its record is.
+    fn find(&self, hash: Hash, key: &[u8]) -> Option<(u32, Place, Head)> {
+        self.indexer.find(hash, |id| {
+            let place = self.keeper.place(id)?;
+            let page = self.arena.page(place)?;
+            has_key(page, place, key).then(|| (id, place, head_of(page, place)))
+        })
+    }
+}
+
+/// A table as all threads share it.
+#[derive(Default)]
+pub struct Shared {
+    pages: Pages,
+    entries: Entries,
+    index: Index,
+    styles: Styles,
+    hasher: Hashing,
+    records: Count,
+    key_bytes: Count,
+    text_bytes: Count,
+    holes: Count,
+    used: Count,
+    /// Records that are added are born in it.
+    generation: AtomicU32,
+    /// True when a walk has begun in this generation, so that the next record that is added begins another one.
+    walked: AtomicBool,
+    changing: Mutex<Changing>,
+}
+
+/// The next records of a walk, on their way into the cache: after much change they lie anywhere in memory, and each
+/// would be waited for alone.
+#[derive(Default)]
+pub struct Batch {
+    pages: [Option<Held<Page>>; BATCH_PAGES],
+    /// Entry, place, and which of the pages has it.
+    records: [Option<(u32, Place, usize)>; BATCH],
+    taken: usize,
+    /// Where the walk goes on behind these.
+    next: u32,
+}
+
+impl Shared {
+    fn changing(&self) -> impl DerefMut<Target = Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hash(&self, key: &[u8]) -> Hash {
+        Hash(self.hasher.hash_one(key))
+    }
+
+    /// A number that other tables, and those of another process, hardly have.
+    pub fn mark(&self) -> u32 {
+        self.hasher.hash_one("mark") as u32
+    }
+
+    /// The most that the table takes.
+    pub fn limits(&self) -> Limits {
+        self.changing().limits
+    }
+
+    /// Sets the most that the table takes from now on; what is there already stays.
+    pub fn set_limits(&self, limits: Limits) {
+        self.changing().limits = limits;
+    }
+
+    fn store(&self, writer: &mut Writer, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
+        let hash = self.hash(key);
+        let (content, head) = writer.record(key, text);
+        let size = arena::block_size(content.length) + RECORD_OVERHEAD;
+        let mut changing = self.changing();
+        let known = changing.find(hash, key);
+        let Changing {
+            arena,
+            keeper,
+            indexer,
+            limits,
+        } = &mut *changing;
+        let before = known.map_or(0, |(_, _, old)| arena::block_size(old.length()) + RECORD_OVERHEAD);
+        if head.key + head.text > limits.record_bytes {
+            return Err(Rejected::RecordBytes);
+        }
+        if known.is_none() && keeper.count() >= limits.records {
+            return Err(Rejected::Records);
+        }
+        // One that becomes smaller is taken in any case: it makes room.
+        if size > before && self.used.get() - before + size > limits.bytes {
+            return Err(Rejected::Bytes);
+        }
+        match known {
+            Some((id, place, old)) => {
+                let words = old.length().div_ceil(size_of::<u64>());
+                if arena.overwrite(place, words, content) {
+                    keeper.set_deadline(id, deadline);
+                } else {
+                    let to = arena.insert(&self.pages, id, content).ok_or(Rejected::NoMemory)?;
+                    keeper.set_deadline(id, deadline);
+                    keeper.set_place(id, to);
+                    arena.remove(&self.pages, place, words);
+                }
+                self.text_bytes.change(old.text, head.text);
+                self.holes.change(old.holes, head.holes);
+            }
+            None => {
+                indexer.make_room(&self.index, hash).ok_or(Rejected::NoMemory)?;
+                let id = keeper.take(&self.entries).ok_or(Rejected::NoMemory)?;
+                let Some(place) = arena.insert(&self.pages, id, content) else {
+                    keeper.give_back(&self.entries, id);
+                    return Err(Rejected::NoMemory);
+                };
+                keeper.set_born(id, self.generation(keeper));
+                keeper.set_deadline(id, deadline);
+                keeper.set_place(id, place);
+                indexer.insert(hash, id);
+                self.records.set(keeper.count());
+                self.key_bytes.change(0, head.key);
+                self.text_bytes.change(0, head.text);
+                self.holes.change(0, head.holes);
+            }
+        }
+        self.used.change(before, size);
+        arena.clean(&self.pages, keeper);
+        Ok(known.is_none())
+    }
+
+    /// The generation of a record that is added now.
+    fn generation(&self, keeper: &Keeper) -> u32 {
+        let generation = self.generation.load(Relaxed);
+        // A walk that has seen what was deleted before has asked before; see `begin_walk`.
+        fence(SeqCst);
+        if !self.walked.load(Relaxed) {
+            return generation;
+        }
+        // In this order: a walk that begins between the two gets the old number, and the records from now on are new to it.
+        self.walked.store(false, Relaxed);
+        let mut next = generation + 1;
+        if next == u32::MAX {
+            // The generations start anew. Walks under way may then pass records that were added behind them.
+            keeper.age();
+            next = 1;
+        }
+        self.generation.store(next, Release);
+        next
+    }
+
+    /// Writes the record of `key` at the start of a window, as it is at the time `now`, if it fits. Returns its
+    /// length either way; `None` when there is no such record.
+    pub fn get(&self, key: &[u8], now: u64, window: &mut [u8]) -> Option<usize> {
+        let (place, page) = self.lookup(key)?;
+        self.print_whole(&page, place, now, window)
+    }
+
+    /// As [`Shared::get`] for a key at the start of the window itself, which may be gone even if the record does not fit.
+    pub fn get_over(&self, key_length: usize, now: u64, window: &mut [u8]) -> Option<usize> {
+        let (place, page) = self.lookup(window.get(..key_length)?)?;
+        self.print_whole(&page, place, now, window)
+    }
+
+    fn print_whole(&self, page: &Held<Page>, place: Place, now: u64, window: &mut [u8]) -> Option<usize> {
+        let (page, clock) = (page.as_ref()?, self.clock(now));
+        if let Some(length) = print(page, place, clock, window) {
+            return Some(length);
+        }
+        let mut copied = Copied::default();
+        copied.copy(page, place, words_of);
+        let record = Record::read(copied.bytes());
+        let length = record.printed_length(clock);
+        // It may have become shorter meanwhile.
+        if length <= window.len() {
+            record.print(clock, &mut Progress::default(), window);
+        }
+        Some(length)
+    }
+
+    /// The place of a key's record.
+    fn lookup(&self, key: &[u8]) -> Option<(Place, Held<Page>)> {
+        self.index.find(self.hash(key), |id| {
+            let chunk = self.entries.chunk(id)?;
+            let (place, page) = self.locate(chunk.as_ref()?, id)?;
+            has_key(page.as_ref()?, place, key).then_some((place, page))
+        })
+    }
+
+    /// A copy of a key's record, and its deadline.
+    fn copy(&self, key: &[u8]) -> Option<(Copied, f64)> {
+        self.index.find(self.hash(key), |id| {
+            let chunk = self.entries.chunk(id)?;
+            let (place, page) = self.locate(chunk.as_ref()?, id)?;
+            let mut copied = Copied::default();
+            copied.copy(page.as_ref()?, place, words_of);
+            let is_it = Record::read(copied.bytes()).key == key;
+            is_it.then(|| (copied, chunk.as_ref().map_or(f64::INFINITY, |chunk| chunk.deadline(id))))
+        })
+    }
+
+    /// Where the record of an entry is, and its page.
+    fn locate(&self, chunk: &Chunk, id: u32) -> Option<(Place, Held<Page>)> {
+        loop {
+            let place = chunk.place(id)?;
+            // A page that is gone has left a new place to each of its blocks that is in use.
+            if let Some(page) = self.pages.load(place) {
+                return Some((place, page));
+            }
+        }
+    }
+
+    pub fn has(&self, key: &[u8]) -> bool {
+        self.lookup(key).is_some()
+    }
+
+    /// Deletes a record; returns whether there was one.
+    pub fn delete(&self, key: &[u8]) -> bool {
+        let hash = self.hash(key);
+        let mut changing = self.changing();
+        let Some((id, place, old)) = changing.find(hash, key) else {
+            return false;
+        };
+        let Changing {
+            arena, keeper, indexer, ..
+        } = &mut *changing;
+        indexer.remove(&self.index, hash, id);
+        keeper.give_back(&self.entries, id);
+        arena.remove(&self.pages, place, old.length().div_ceil(size_of::<u64>()));
+        self.records.set(keeper.count());
+        self.key_bytes.change(old.key, 0);
+        self.text_bytes.change(old.text, 0);
+        self.holes.change(old.holes, 0);
+        self.used.change(arena::block_size(old.length()) + RECORD_OVERHEAD, 0);
+        arena.clean(&self.pages, keeper);
+        true
+    }
+
+    /// Deletes all records and gives their memory back.
+    pub fn clear(&self) {
+        let mut changing = self.changing();
+        // In this order: who finds a page gone looks for a new place.
+        changing.indexer.clear(&self.index);
+        changing.keeper.clear(&self.entries);
+        changing.arena.clear(&self.pages);
+        for count in [
+            &self.records,
+            &self.key_bytes,
+            &self.text_bytes,
+            &self.holes,
+            &self.used,
+        ] {
+            count.set(0);
+        }
+    }
+
+    /// Records.
+    pub fn len(&self) -> usize {
+        self.records.get()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all keys and texts, without what stands in holes.
+    pub fn bytes(&self) -> usize {
+        self.key_bytes.get() + self.text_bytes.get()
+    }
+
+    /// Bytes that the limit of the table counts: those of all records, and what each costs beside its text.
+    pub fn used(&self) -> usize {
+        self.used.get()
+    }
+
+    /// Bytes of all memory that the table holds.
+    pub fn held(&self) -> usize {
+        let changing = self.changing();
+        changing.arena.held(&self.pages) + changing.keeper.held(&self.entries) + changing.indexer.held()
+    }
+
+    /// Bytes of all texts with a comma between each two; `None` when there are holes, which change with time.
+    pub fn joined_length(&self) -> Option<usize> {
+        (self.holes.get() == 0).then(|| self.text_bytes.get() + self.len().saturating_sub(1))
+    }
+
+    /// Begins a walk. What is deleted from now on is left out unless it was passed, what is added is left out.
+    pub fn begin_walk(&self) -> Walk {
+        let generation = self.generation.load(Acquire);
+        self.walked.store(true, Relaxed);
+        // Either the next writer that adds a record sees that, or this walk sees all that it has done before.
+        fence(SeqCst);
+        Walk {
+            next: 0,
+            end: self.entries.end(),
+            mark: generation + 1,
+        }
+    }
+
+    /// Looks the next records of a walk up, when all those before are taken.
+    fn gather(&self, walk: &Walk, batch: &mut Batch) {
+        *batch = Batch {
+            next: walk.end,
+            ..Batch::default()
+        };
+        let (mut from, mut chunk) = (walk.next, None);
+        let (mut last, mut pages, mut count) = (Place::NOWHERE, 0, 0);
+        while let Some(id) = self.entries.next(from, walk.end, &mut chunk) {
+            let Some(record) = batch.records.get_mut(count) else {
+                batch.next = id;
+                break;
+            };
+            from = id + 1;
+            let Some(chunk) = chunk.as_ref().and_then(|(_, chunk)| chunk.as_ref()) else {
+                continue;
+            };
+            let Some(mut place) = chunk.place(id) else {
+                continue;
+            };
+            if pages == 0 || !place.is_in_page_of(last) {
+                let Some(held) = batch.pages.get_mut(pages) else {
+                    batch.next = id;
+                    break;
+                };
+                let Some((found, page)) = self.locate(chunk, id) else {
+                    continue;
+                };
+                // Behind the last look at the place, which may be that of a later record.
+                if chunk.born(id) >= walk.mark {
+                    continue;
+                }
+                (place, *held) = (found, Some(page));
+                pages += 1;
+            } else if chunk.born(id) >= walk.mark {
+                continue;
+            }
+            *record = Some((id, place, pages - 1));
+            last = place;
+            count += 1;
+        }
+        batch.touch();
+    }
+
+    /// The next record of a walk.
+    pub fn advance<'a>(&self, walk: &mut Walk, batch: &'a mut Batch) -> Option<(Place, &'a Arc<Page>)> {
+        if batch.is_taken() {
+            self.gather(walk, batch);
+        }
+        let taken = batch.records.get(batch.taken).copied().flatten();
+        let Some((id, place, page)) = taken else {
+            walk.next = walk.end;
+            return None;
+        };
+        batch.taken += 1;
+        // The entries up to the next record are passed with this one.
+        walk.next = if batch.is_taken() { batch.next } else { id + 1 };
+        Some((place, batch.pages.get(page)?.as_ref()?.as_ref()?))
+    }
+
+    /// Writes the keys of the next records whose deadline is not after `due`, each behind its length in [`KEY_LENGTH`]
+    /// bytes, least first. Looks at a limited number of records and stops when the window, of at least [`MAX_KEY`] and
+    /// these, is full; the walk is over when its `next` is its `end`. Returns how much was written.
+    pub fn walk(&self, walk: &mut Walk, due: f64, window: &mut [u8]) -> usize {
+        let (mut end, mut chunk) = (0, None);
+        for _ in 0..STEP {
+            // Entries that are new to the walk count as steps, too.
+            let Some(id) = self.entries.next(walk.next, walk.end, &mut chunk) else {
+                walk.next = walk.end;
+                break;
+            };
+            let before = std::mem::replace(&mut walk.next, id + 1);
+            let Some(chunk) = chunk.as_ref().and_then(|(_, chunk)| chunk.as_ref()) else {
+                continue;
+            };
+            // Mostly there is no need to look for the page.
+            if chunk.place(id).is_none() || chunk.deadline(id) > due {
+                continue;
+            }
+            let Some((place, page)) = self.locate(chunk, id) else {
+                continue;
+            };
+            let (Some(page), true) = (page.as_ref(), chunk.born(id) < walk.mark) else {
+                continue;
+            };
+            let room = window.get_mut(end + KEY_LENGTH..).unwrap_or_default();
+            let Some(length) = copy_key(page, place, room) else {
+                walk.next = before;
+                break;
+            };
+            put_part(window, &mut end, &(length as u32).to_le_bytes());
+            end += length;
+        }
+        end
+    }
+
+    /// The clock to print holes with at the time `now`.
+    pub fn clock(&self, now: u64) -> Clock<'_> {
+        Clock {
+            styles: &self.styles,
+            now,
+        }
+    }
+}
+
+impl Batch {
+    /// Has all fetched at once. To take hold of a page waits for whatever is fetched: so all are held before.
+    fn touch(&self) {
+        let (mut sum, mut last) = (0, Place::NOWHERE);
+        for (_, place, page) in self.records.iter().flatten() {
+            let page = self
+                .pages
+                .get(*page)
+                .and_then(Option::as_ref)
+                .and_then(|page| page.as_ref());
+            if !place.is_close_behind(last)
+                && let Some(page) = page
+            {
+                sum ^= page.touch(*place);
+            }
+            last = *place;
+        }
+        std::hint::black_box(sum);
+    }
+
+    fn is_taken(&self) -> bool {
+        self.records.get(self.taken).copied().flatten().is_none()
+    }
+}
+
+/// Tells whether the record at a place is that of a key.
+fn has_key(page: &Page, place: Place, key: &[u8]) -> bool {
+    page.look(place, |found| match found {
+        Found::Words(words) => SharedRecord::of(words).has_key(key),
+        Found::Bytes(block) => Record::read(block).key == key,
+    })
+}
+
+fn head_of(page: &Page, place: Place) -> Head {
+    page.look(place, |found| match found {
+        Found::Words(words) => SharedRecord::of(words).head,
+        Found::Bytes(block) => Head::read(block),
+    })
+}
+
+/// Copies the key at a place to the start of `out`, if there is room for it.
+pub fn copy_key(page: &Page, place: Place, out: &mut [u8]) -> Option<usize> {
+    page.look(place, |found| match found {
+        Found::Words(words) => SharedRecord::of(words).copy_key(out),
+        Found::Bytes(block) => {
+            let key = Record::read(block).key;
+            out.get_mut(..key.len())?.copy_from_slice(key);
+            Some(key.len())
+        }
+    })
+}
+
+/// As [`Record::print_whole`], for the record at a place.
+pub fn print(page: &Page, place: Place, clock: Clock<'_>, window: &mut [u8]) -> Option<usize> {
+    page.look(place, |found| match found {
+        Found::Words(words) => SharedRecord::of(words).print_whole(clock, window),
+        Found::Bytes(block) => Record::read(block).print_whole(clock, window),
+    })
+}
+
+/// Records by key, as one thread uses them. Others may use the same ones.
+pub struct Table {
+    shared: Arc<Shared>,
+    writer: Writer,
+}
+
+impl Deref for Table {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Table {
     /// `nonce`: see [`Writer::new`].
     pub fn new(nonce: &str) -> Self {
+        Self::of(Arc::default(), nonce)
+    }
+
+    /// A table that shares its records with others. Each has a nonce and styles of its own.
+    pub fn of(shared: Arc<Shared>, nonce: &str) -> Self {
         Self {
-            arena: Arena::default(),
-            entries: Entries::default(),
-            index: (0..SHARDS).map(|_| HashTable::new()).collect(),
-            hasher: RandomState::new(),
+            shared,
             writer: Writer::new(nonce),
-            styles: Vec::new(),
-            key_bytes: 0,
-            text_bytes: 0,
-            holes: 0,
-            used: 0,
-            limits: Limits::default(),
-            generation: 0,
-            grown: false,
         }
     }
 
-    /// Sets the most that the table takes from now on; what is there already stays.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    /// For [`Table::of`].
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Adds a way to print holes; markers name it by its number, from 0 on.
     pub fn add_style(&mut self, style: Style) {
-        self.styles.push(style);
+        // Under the lock of those that change the table: numbers are given one after the other.
+        let changing = self.shared.changing();
+        let number = self.shared.styles.number_of(style);
+        drop(changing);
+        self.writer.add_style(number.unwrap_or_default());
     }
 
     /// Sets a record to a text that is known to be JSON without blanks, with at most so many markers of holes.
@@ -176,6 +687,15 @@ impl Table {
         self.store(key, text, deadline)
     }
 
+    /// Appends the text of a record with markers in its holes, as [`Table::set`] takes it. Returns how many these are, and the
+    /// deadline; `None` when there is no such record. A style that only another thread has added becomes the first one.
+    pub fn get_marked(&self, key: &[u8], nonce: &str, out: &mut Vec<u8>) -> Option<(usize, f64)> {
+        let (copied, deadline) = self.copy(key)?;
+        let record = Record::read(copied.bytes());
+        record.print_marked(nonce, |style| self.writer.marker_of(style), out);
+        Some((record.holes(), deadline))
+    }
+
     /// As [`Table::set`], with any text: it is validated, and stored without blanks.
     pub fn set_json(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
         check_lengths(key, text)?;
@@ -185,310 +705,10 @@ impl Table {
     }
 
     fn store(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
-        let (shard, hash) = self.hash(key);
-        let parts = self.writer.parts(key, text);
-        let added = self.writer.holes();
-        let text_length = parts.last().map_or(0, |text| text.len());
-        let record_length = key.len() + text_length;
-        let size = arena::block_size(parts.iter().map(|part| part.len()).sum()) + RECORD_OVERHEAD;
-        let known = self.find(shard, hash, key);
-        let before = known.and_then(|id| self.entries.get(id)).map_or(0, |entry| {
-            arena::block_size(self.arena.get(entry.place).len()) + RECORD_OVERHEAD
-        });
-        if record_length > self.limits.record_bytes {
-            return Err(Rejected::RecordBytes);
-        }
-        if known.is_none() && self.entries.len() >= self.limits.records {
-            return Err(Rejected::Records);
-        }
-        // One that becomes smaller is taken in any case: it makes room.
-        if size > before && self.used - before + size > self.limits.bytes {
-            return Err(Rejected::Bytes);
-        }
-        match known.and_then(|id| Some((id, self.entries.get(id)?.place))) {
-            Some((id, place)) => {
-                let old = Record::read(self.arena.get(place));
-                let (old_text, old_holes) = (old.text.len(), old.holes());
-                let mut new_place = place;
-                if !self.arena.overwrite(place, &parts) {
-                    new_place = self.arena.insert(id, &parts).ok_or(Rejected::NoMemory)?;
-                    self.arena.remove(place);
-                }
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.place = new_place;
-                    entry.deadline = deadline;
-                }
-                self.text_bytes -= old_text;
-                self.holes -= old_holes;
-            }
-            None => {
-                let entries = &self.entries;
-                let rehash = |id: &u32| entries.get(*id).map_or(0, |entry| spread(entry.hash));
-                let index = self.index.get_mut(shard).ok_or(Rejected::NoMemory)?;
-                index.try_reserve(1, rehash).map_err(|_| Rejected::NoMemory)?;
-                let entry = Entry {
-                    hash,
-                    born: self.generation,
-                    deadline,
-                    ..Entry::default()
-                };
-                let id = self.entries.insert(entry).ok_or(Rejected::NoMemory)?;
-                let Some(place) = self.arena.insert(id, &parts) else {
-                    self.entries.remove(id);
-                    return Err(Rejected::NoMemory);
-                };
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.place = place;
-                }
-                index.insert_unique(spread(hash), id, |_| 0);
-                self.key_bytes += key.len();
-                self.grown = true;
-            }
-        }
-        self.text_bytes += text_length;
-        self.holes += added;
-        self.used = self.used - before + size;
+        let taken = self.shared.store(&mut self.writer, key, text, deadline);
         self.writer.trim();
-        self.arena.clean(&mut self.entries);
-        Ok(known.is_none())
+        taken
     }
-
-    /// Writes the record of `key` at the start of a window, as it is at the time `now`, if it fits. Returns its
-    /// length either way; `None` when there is no such record.
-    pub fn get(&self, key: &[u8], now: u64, window: &mut [u8]) -> Option<usize> {
-        self.lookup(key).map(|record| self.print_whole(record, now, window))
-    }
-
-    /// As [`Table::get`] for a key at the start of the window itself.
-    pub fn get_over(&self, key_length: usize, now: u64, window: &mut [u8]) -> Option<usize> {
-        let record = self.lookup(window.get(..key_length)?)?;
-        Some(self.print_whole(record, now, window))
-    }
-
-    /// Appends the text of a record with markers in its holes, as [`Table::set`] takes it. Returns how many these are, and the
-    /// deadline; `None` when there is no such record.
-    pub fn get_marked(&self, key: &[u8], nonce: &str, out: &mut Vec<u8>) -> Option<(usize, f64)> {
-        let (shard, hash) = self.hash(key);
-        let entry = self.entries.get(self.find(shard, hash, key)?)?;
-        let record = Record::read(self.arena.get(entry.place));
-        record.print_marked(nonce, out);
-        Some((record.holes(), entry.deadline))
-    }
-
-    fn print_whole(&self, record: Record<'_>, now: u64, window: &mut [u8]) -> usize {
-        let clock = self.clock(now);
-        let length = record.printed_length(clock);
-        if length <= window.len() {
-            record.print(clock, &mut Progress::default(), window);
-        }
-        length
-    }
-
-    fn lookup(&self, key: &[u8]) -> Option<Record<'_>> {
-        let (shard, hash) = self.hash(key);
-        let entry = self.entries.get(self.find(shard, hash, key)?)?;
-        Some(Record::read(self.arena.get(entry.place)))
-    }
-
-    pub fn has(&self, key: &[u8]) -> bool {
-        self.lookup(key).is_some()
-    }
-
-    /// Deletes a record; returns whether there was one.
-    pub fn delete(&mut self, key: &[u8]) -> bool {
-        let (shard, hash) = self.hash(key);
-        let Some(id) = self.find(shard, hash, key) else {
-            return false;
-        };
-        let Some(index) = self.index.get_mut(shard) else {
-            return false;
-        };
-        if let Ok(found) = index.find_entry(spread(hash), |other| *other == id) {
-            found.remove();
-        }
-        if let Some(entry) = self.entries.remove(id) {
-            let block = self.arena.get(entry.place);
-            self.used -= arena::block_size(block.len()) + RECORD_OVERHEAD;
-            let record = Record::read(block);
-            self.key_bytes -= record.key.len();
-            self.text_bytes -= record.text.len();
-            self.holes -= record.holes();
-            self.arena.remove(entry.place);
-        }
-        let entries = &self.entries;
-        if index.capacity() > 64 && index.len() * 8 < index.capacity() {
-            let rehash = |id: &u32| entries.get(*id).map_or(0, |entry| spread(entry.hash));
-            index.shrink_to(index.len() * 2, rehash);
-        }
-        self.arena.clean(&mut self.entries);
-        true
-    }
-
-    /// Deletes all records and gives their memory back.
-    pub fn clear(&mut self) {
-        self.arena = Arena::default();
-        self.entries = Entries::default();
-        for shard in &mut self.index {
-            *shard = HashTable::new();
-        }
-        (self.key_bytes, self.text_bytes, self.holes, self.used) = (0, 0, 0, 0);
-    }
-
-    /// Records.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Bytes of all keys and texts, without what stands in holes.
-    pub fn bytes(&self) -> usize {
-        self.key_bytes + self.text_bytes
-    }
-
-    /// Bytes that the limit of the table counts: those of all records, and what each costs beside its text.
-    pub fn used(&self) -> usize {
-        self.used
-    }
-
-    /// Bytes of all memory that the table holds.
-    pub fn held(&self) -> usize {
-        let index: usize = self.index.iter().map(HashTable::allocation_size).sum();
-        let shards = self.index.len() * size_of::<HashTable<u32>>();
-        self.arena.held() + self.entries.held() + index + shards
-    }
-
-    /// Bytes of all texts with a comma between each two; `None` when there are holes, which change with time.
-    pub fn joined_length(&self) -> Option<usize> {
-        (self.holes == 0).then(|| self.text_bytes + self.entries.len().saturating_sub(1))
-    }
-
-    /// Begins a walk. What is deleted from now on is left out unless it was passed, what is added is left out.
-    pub fn begin_walk(&mut self) -> Walk {
-        if self.grown {
-            self.grown = false;
-            match self.generation.checked_add(1) {
-                Some(generation) => self.generation = generation,
-                None => self.renumber(),
-            }
-        }
-        Walk {
-            next: 0,
-            end: self.entries.end(),
-            mark: self.generation,
-        }
-    }
-
-    /// Starts the generations anew. Walks under way may then pass records that were added behind them.
-    fn renumber(&mut self) {
-        let mut from = 0;
-        let end = self.entries.end();
-        while let Some((id, _)) = self.entries.next(from, end) {
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.born = 0;
-            }
-            from = id + 1;
-        }
-        self.generation = 1;
-    }
-
-    /// The next record of a walk.
-    pub fn advance(&self, walk: &mut Walk) -> Option<&Entry> {
-        while let Some((id, entry)) = self.entries.next(walk.next, walk.end) {
-            walk.next = id + 1;
-            if entry.born < walk.mark {
-                return Some(entry);
-            }
-        }
-        walk.next = walk.end;
-        None
-    }
-
-    /// Has the next records of a walk fetched into the cache: after much change they lie anywhere in memory, and each
-    /// would be waited for alone. Returns where to call it again.
-    pub fn fetch(&self, walk: &Walk) -> u32 {
-        const RECORDS: usize = 16;
-        let (mut next, mut sum) = (walk.next, 0);
-        let mut last = Place::default();
-        for _ in 0..RECORDS {
-            let Some((id, entry)) = self.entries.next(next, walk.end) else {
-                return walk.end;
-            };
-            if !entry.place.is_close_behind(last) {
-                sum ^= self.arena.touch(entry.place);
-            }
-            last = entry.place;
-            next = id + 1;
-        }
-        std::hint::black_box(sum);
-        next
-    }
-
-    /// Writes the keys of the next records whose deadline is not after `due`, each behind its length in [`KEY_LENGTH`]
-    /// bytes, least first. Looks at a limited number of records and stops when the window, of at least [`MAX_KEY`] and
-    /// these, is full; the walk is over when its `next` is its `end`. Returns how much was written.
-    pub fn walk(&self, walk: &mut Walk, due: f64, window: &mut [u8]) -> usize {
-        let mut end = 0;
-        for _ in 0..STEP {
-            let before = *walk;
-            // Not by `advance`: entries that are new to the walk count as steps, too.
-            let Some((id, entry)) = self.entries.next(walk.next, walk.end) else {
-                walk.next = walk.end;
-                break;
-            };
-            walk.next = id + 1;
-            if entry.born >= walk.mark || entry.deadline > due {
-                continue;
-            }
-            let key = self.record(entry).key;
-            if window.len() - end < key.len() + KEY_LENGTH {
-                *walk = before;
-                break;
-            }
-            put_part(window, &mut end, &(key.len() as u32).to_le_bytes());
-            put_part(window, &mut end, key);
-        }
-        end
-    }
-
-    pub fn record(&self, entry: &Entry) -> Record<'_> {
-        Record::read(self.arena.get(entry.place))
-    }
-
-    /// The block of a record, for [`Record::read`], to outlive any change.
-    pub fn hold(&self, entry: &Entry) -> std::rc::Rc<[u8]> {
-        self.arena.hold(entry.place)
-    }
-
-    /// The clock to print holes with at the time `now`.
-    pub fn clock(&self, now: u64) -> Clock<'_> {
-        Clock {
-            styles: &self.styles,
-            now,
-        }
-    }
-
-    fn find(&self, shard: usize, hash: u32, key: &[u8]) -> Option<u32> {
-        let is_it = |id: &u32| {
-            self.entries
-                .get(*id)
-                .is_some_and(|entry| entry.hash == hash && self.record(entry).key == key)
-        };
-        self.index.get(shard)?.find(spread(hash), is_it).copied()
-    }
-
-    /// The shard of a key and its hash within.
-    fn hash(&self, key: &[u8]) -> (usize, u32) {
-        let hash = self.hasher.hash_one(key);
-        ((hash >> 32) as usize % SHARDS, hash as u32)
-    }
-}
-
-/// The index wants good bits at both ends.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn check_lengths(key: &[u8], text: &[u8]) -> Result<(), Rejected> {

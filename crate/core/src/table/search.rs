@@ -2,10 +2,10 @@
 
 use crate::json::text::write_string;
 use crate::layout::SearchField;
+use crate::table::arena::Copied;
 use crate::table::needle::{Failures, Needle, Reader, Verdict};
-use crate::table::record::{Progress, Record};
-use crate::table::records::{Table, Walk};
-use std::rc::Rc;
+use crate::table::record::{Progress, Record, words_of};
+use crate::table::records::{Batch, Shared, Walk};
 
 /// Bytes of records that one step looks at: well under 100 microseconds.
 const STEP_BYTES: usize = 128 << 10;
@@ -33,7 +33,7 @@ pub struct Wanted {
 
 /// A record whose text is read across several steps, as it was then.
 struct Long {
-    block: Rc<[u8]>,
+    block: Copied,
     reader: Reader,
 }
 
@@ -44,8 +44,8 @@ pub struct Search {
     wanted: Wanted,
     failures: Failures,
     walk: Walk,
-    /// Entries below are in the cache.
-    fetched: u32,
+    /// The record that is looked at, as it was then.
+    block: Copied,
     /// Where a later search goes on: behind the last record that was printed.
     resume: Walk,
     printed: usize,
@@ -72,11 +72,12 @@ impl Search {
 
     /// Looks at some records. Those that are found are printed into `window` as `["key",record]`, with commas between them,
     /// each whole. Returns how much was written.
-    pub fn step(&mut self, table: &Table, window: &mut [u8]) -> usize {
+    pub fn step(&mut self, table: &Shared, window: &mut [u8]) -> usize {
         let (mut end, mut looked, mut seen) = (0, 0, 0);
+        let mut batch = Batch::default();
         while self.flush(window, &mut end) && !self.is_over && looked < STEP_BYTES && seen < STEP_RECORDS {
             seen += 1;
-            looked += self.look(table);
+            looked += self.look(table, &mut batch);
         }
         end
     }
@@ -121,9 +122,9 @@ impl Search {
     }
 
     /// Looks at the next record, or at more of one. Returns how many bytes that were, as it were.
-    fn look(&mut self, table: &Table) -> usize {
+    fn look(&mut self, table: &Shared, batch: &mut Batch) -> usize {
         if let Some(mut long) = self.long.take() {
-            let record = Record::read(&long.block);
+            let record = Record::read(long.block.bytes());
             let verdict = self.wanted.needle.as_ref().map_or(Verdict::Yes, |needle| {
                 long.reader
                     .read(needle, &self.failures, record.text, STEP_BYTES / SLOWNESS)
@@ -135,43 +136,48 @@ impl Search {
             }
             return STEP_BYTES;
         }
-        if self.walk.next >= self.fetched {
-            self.fetched = table.fetch(&self.walk);
-        }
-        let Some(entry) = table.advance(&mut self.walk) else {
+        let Some((place, page)) = table.advance(&mut self.walk, batch) else {
             self.is_over = true;
             return 0;
         };
-        let record = table.record(entry);
+        let mut block = std::mem::take(&mut self.block);
+        block.copy(page, place, words_of);
+        let (looked, rest) = self.judge(table, &Record::read(block.bytes()));
+        match rest {
+            Some(reader) => self.long = Some(Long { block, reader }),
+            None => self.block = block,
+        }
+        looked
+    }
+
+    /// Looks at a record. Returns how many bytes that were, as it were, and who reads the rest of it.
+    fn judge(&mut self, table: &Shared, record: &Record<'_>) -> (usize, Option<Reader>) {
         if self.wanted.except.as_deref() == Some(record.key) {
-            return record.key.len();
+            return (record.key.len(), None);
         }
         self.scanned += 1;
         let Some(needle) = &self.wanted.needle else {
-            self.found(table, &record);
-            return 0;
+            self.found(table, record);
+            return (0, None);
         };
         let length = record.key_and_text.len();
-        match needle.judge(&record, &mut self.folded) {
-            Verdict::Yes => self.found(table, &record),
+        match needle.judge(record, &mut self.folded) {
+            Verdict::Yes => self.found(table, record),
             Verdict::No => {}
             Verdict::Unclear => {
                 let mut reader = Reader::default();
                 match reader.read(needle, &self.failures, record.text, STEP_BYTES / SLOWNESS) {
-                    Verdict::Yes => self.found(table, &record),
+                    Verdict::Yes => self.found(table, record),
                     Verdict::No => {}
-                    Verdict::Unclear => {
-                        let block = table.hold(entry);
-                        self.long = Some(Long { block, reader });
-                    }
+                    Verdict::Unclear => return (length.min(STEP_BYTES / SLOWNESS) * SLOWNESS, Some(reader)),
                 }
-                return length.min(STEP_BYTES / SLOWNESS) * SLOWNESS;
+                return (length.min(STEP_BYTES / SLOWNESS) * SLOWNESS, None);
             }
         }
-        length
+        (length, None)
     }
 
-    fn found(&mut self, table: &Table, record: &Record<'_>) {
+    fn found(&mut self, table: &Shared, record: &Record<'_>) {
         self.matched += 1;
         let has_room = self.printed < self.wanted.limit && self.printed_bytes < MOST_PRINTED;
         // What was left out stays so: records are given in their order.
