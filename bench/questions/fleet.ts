@@ -14,6 +14,7 @@ export const fleet: Question = {
     {
       name: `${members} members`,
       command: 'fleet',
+      rounds: 2,
       need: plain,
       measure: async (peer) => {
         const before = peer.usage();
