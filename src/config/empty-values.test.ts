@@ -30,6 +30,7 @@ const mayBeEmpty: Readonly<Record<string, string>> = {
   'prometheus delimiter': 'names of metrics without it',
   'prometheus group_prefix': 'names of groups without it, the default',
   'proto_hep homer5_delim': 'nothing stands between the parts, or blanks do',
+  'fleet tags': 'a member of no group, the default',
   'usrloc domains': 'a name like others',
   'usrloc nat_bflag': withoutEffect,
   'usrloc db_url': withoutEffect,

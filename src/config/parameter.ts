@@ -316,3 +316,13 @@ export function checkDeclarations(module: string, declarations: ParameterDeclara
     checkMembers(what, given, given?.refused === undefined ? members : refused);
   }
 }
+
+/** Says that a value is empty: a protection that is set to nothing does not count as set. */
+export function emptyProblem(wanted: string, text: string): string | undefined {
+  return text.trim() === '' ? `it is empty: give ${wanted}, or remove the line` : undefined;
+}
+
+/** The same of the path of a file. */
+export function fileProblem(file: string): string | undefined {
+  return emptyProblem('the path of a file', file);
+}

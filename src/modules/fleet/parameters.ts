@@ -1,7 +1,7 @@
 import { coded } from '../../base/codes.js';
 import { readSmallFile } from '../../base/files.js';
 import { reasonOf } from '../../base/text.js';
-import { defineParameters } from '../../config/parameter.js';
+import { defineParameters, fileProblem } from '../../config/parameter.js';
 import { isLevel, levels } from '../../mi/commands/command.js';
 import { callParameters, rootProblem } from '../call-parameters.js';
 import { peerSetting } from './http.js';
@@ -63,30 +63,35 @@ export const parameters = defineParameters({
     type: 'string',
     default: undefined,
     help: 'file with the seed of the NKEY by which the broker lets this server in',
+    check: fileProblem,
     excludes: { names: ['creds_file', 'login_file'], remedy: 'one login is enough' },
   },
   creds_file: {
     type: 'string',
     default: undefined,
     help: 'file with a JWT and its seed, as `nsc` makes them, for the same',
+    check: fileProblem,
     excludes: { names: ['login_file'], remedy: 'one login is enough' },
   },
   login_file: {
     type: 'string',
     default: undefined,
     help: 'file whose first line is NAME:PASSWORD, or a token: the login at the broker, or at the members of `peer`',
+    check: fileProblem,
   },
   tls_ca: {
     type: 'string',
     default: undefined,
     help: 'file with the certificates that those of the broker, and of members by HTTPS, may be signed by; left out: those that Node.js trusts',
+    check: fileProblem,
   },
   tls_cert: {
     type: 'string',
     default: undefined,
     help: 'file with the certificate that this server shows to the broker; with tls_key',
+    check: fileProblem,
   },
-  tls_key: { type: 'string', default: undefined, help: 'file with its key' },
+  tls_key: { type: 'string', default: undefined, help: 'file with its key', check: fileProblem },
   inbox_prefix: {
     type: 'string',
     default: undefined,

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { AddressList } from '../../base/address.js';
 import { reasonOf } from '../../base/text.js';
-import { defineParameters } from '../../config/parameter.js';
+import { defineParameters, emptyProblem, fileProblem } from '../../config/parameter.js';
 import { engineProblem } from '../../http/engine/engine.js';
 import { heldBodySize } from '../../http/exchange.js';
 import { allowedHostsProblem } from '../../http/limits/allowed-hosts.js';
@@ -138,16 +138,6 @@ export const accessParameters = defineParameters({
     help: 'the same for one user or token, from wherever',
   },
 });
-
-/** Says that a value is empty: a protection that is set to nothing does not count as set. */
-function emptyProblem(wanted: string, text: string): string | undefined {
-  return text.trim() === '' ? `it is empty: give ${wanted}, or remove the line` : undefined;
-}
-
-/** The same of the path of a file. */
-function fileProblem(file: string): string | undefined {
-  return emptyProblem('the path of a file', file);
-}
 
 function problemOf(attempt: () => unknown): string | undefined {
   try {

@@ -190,7 +190,8 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
         'p50, p90 and p99 (off by a quarter at most), the longest, and all together.',
       recipes: [{}, { command: 'string' }],
       parameters: {
-        command: { help: 'Any name of a command.', suggest: () => mi.timedCommands.map(([name]) => name) },
+        // Not suggested: everybody would be told of all commands.
+        command: { help: 'Any name of a command.' },
       },
       result: object({ Commands: listOf(latencyShape) }),
       run: ({ command: text }, { client }) => {
@@ -212,7 +213,8 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
       help: 'Begins to count anew how long the calls of all commands, or of the one that is named, took.',
       recipes: [{}, { command: 'string' }],
       parameters: {
-        command: { help: 'Any name of a command.', suggest: () => mi.timedCommands.map(([name]) => name) },
+        // Not suggested: everybody would be told of all commands.
+        command: { help: 'Any name of a command.' },
       },
       result: ok,
       run: ({ command: text }, { client }) => {

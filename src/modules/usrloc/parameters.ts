@@ -1,4 +1,4 @@
-import { defineParameters, type ParameterValues } from '../../config/parameter.js';
+import { defineParameters, fileProblem, type ParameterValues } from '../../config/parameter.js';
 import { longestInterval, usualInterval, usualPending } from '../../mi/results/record-database.js';
 
 const domainName = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -88,7 +88,7 @@ export const parameters = defineParameters({
     help:
       'path of a file that keeps the contacts, so that they outlive the process: /var/lib/mi-httpd/contacts; it is made where there ' +
       'is none, and its folder if the one around that is there; not given: contacts end with the process',
-    check: (path) => (path === '' ? 'it is empty; give the path of a file, or leave it out' : undefined),
+    check: fileProblem,
   },
   persist_interval: {
     type: 'int',
