@@ -36,9 +36,13 @@ const shapes = defineModule({
 
 const screens: readonly (readonly [name: string, options: TabOptions])[] = [
   ['in light', {}],
+  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+];
+
+/** They take minutes: `npm run test:all` has them. */
+const moreScreens: typeof screens = [
   ['in dark', { colorScheme: 'dark' }],
   ['in forced colours', { forcedColors: 'active' }],
-  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
 ];
 
 /** Addresses, each with what has to be there before it is looked at. */
@@ -76,7 +80,7 @@ async function look(page: Page, where: string): Promise<void> {
 }
 
 unless(skipped, describe)('every view', () => {
-  for (const [screen, options] of screens) {
+  for (const [screen, options] of process.env.MI_HTTPD_ALL === '1' ? [...screens, ...moreScreens] : screens) {
     test(`is one that axe finds nothing in, ${screen}`, { timeout: 600_000 }, async ({
       startServer,
       openTab,

@@ -392,13 +392,17 @@ const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch:
 
 const views: readonly (readonly [name: string, options: TabOptions])[] = [
   ['on a desktop', desktop],
-  ['on a desktop, without a script', { ...desktop, javaScriptEnabled: false }],
-  ['on a phone, in dark', { ...phone, colorScheme: 'dark' }],
   ['on a phone, without a script', { ...phone, javaScriptEnabled: false }],
 ];
 
+/** They take minutes: `npm run test:all` has them. */
+const moreViews: typeof views = [
+  ['on a desktop, without a script', { ...desktop, javaScriptEnabled: false }],
+  ['on a phone, in dark', { ...phone, colorScheme: 'dark' }],
+];
+
 unless(skipped || noOpenssl, describe)('an operator', () => {
-  for (const [view, options] of views) {
+  for (const [view, options] of process.env.MI_HTTPD_ALL === '1' ? [...views, ...moreViews] : views) {
     test(`does each of 21 tasks in few steps, ${view}`, { timeout: 600_000 }, async ({ lifetime, files, openTab }) => {
       const around = await surroundings(lifetime, files);
       const hasScript = options.javaScriptEnabled !== false;
