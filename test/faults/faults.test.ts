@@ -23,7 +23,7 @@ function told({ statusLine, headers, text }: RawResponse, isOfNow: boolean): obj
   const passing = ['date', 'connection', ...(isPage ? ['content-length'] : [])];
   const lasting = [...headers].filter(([name]) => !passing.includes(name));
   // How long it took, and how much had been printed after the first half of a millisecond.
-  const lastingText = text.replace(/\d+\.\d ms/g, 'N ms').replace(/more than \d+ bytes/g, 'more than N bytes');
+  const lastingText = text.replace(/\d+\.\d ms/g, 'N ms').replace(/more than [\d.]+ (?:k?B|bytes)/g, 'more than N');
   return { statusLine, headers: lasting.sort(), text: isOfNow ? '' : lastingText };
 }
 
