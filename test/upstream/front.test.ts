@@ -513,7 +513,7 @@ describe('events', () => {
       data: { event: 'E_UL_CONTACT_INSERT', params: { domain: 'location', aor: 'alice' } },
     });
     const page = await get(server, '/mi/live?events=E_UL_CONTACT_INSERT');
-    expect(page.body).toMatch(/<td [^>]*>E_UL_CONTACT_INSERT<\/td><td [^>]*><bdi>.*alice/);
+    expect(page.body).toMatch(/<bdi>E_UL_CONTACT_INSERT<\/bdi><\/td><td [^>]*><bdi>.*alice/);
     reader.close();
   });
 

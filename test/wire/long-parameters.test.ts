@@ -49,7 +49,7 @@ const params = fc.oneof(
 );
 
 test('parameters with long texts mean what JSON.parse makes of them', async ({ startServer }) => {
-  const server = await startServer({ modules: [module], log: silentLog });
+  const server = await startServer({ modules: [module], httpd: { receive_buf_size: 16 << 20 }, log: silentLog });
   await holds(
     fc.asyncProperty(params, async (given) => {
       const { body } = await post(server, `{"jsonrpc":"2.0","id":1,"method":"echo","params":${given}}`);

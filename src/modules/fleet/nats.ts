@@ -167,7 +167,9 @@ export class NatsTransport implements Transport {
   /** Connects, and again whenever the connection has ended for good, as after a login that the broker takes no more. */
   async #run(): Promise<void> {
     const { retryInterval } = this.#settings;
-    const library = await import('@nats-io/transport-node');
+    const loaded = await import('@nats-io/transport-node');
+    // It is CommonJS, of which a bundle has all exports in `default`, and nothing beside.
+    const library = loaded.default ?? loaded;
     while (!this.#isClosed) {
       try {
         const connection = await library.connect(this.#options(library));
