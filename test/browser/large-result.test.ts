@@ -48,16 +48,22 @@ unless(skipped, describe)('a dump of a million contacts', () => {
     await showAs(page, 'Text');
 
     const text = (await page.getByRole('region', { name: 'Result' }).textContent()) ?? '';
-    expect(text).toMatch(/\d{3} of 1,000,000 contacts, \d{3} MB in all; /);
+    // On a busy machine counting ends before all is counted, which the page says.
+    expect(text).toMatch(
+      /\d{3} of (?:1,000,000 contacts, \d{3} MB|more than [\d,]+ contacts, more than \d+ MB) in all; /,
+    );
+    const isCounted = !text.includes('of more than ');
     const cut = page.locator('.cut');
     const [shown, whole] = [await cut.getAttribute('data-shown'), await cut.getAttribute('data-bytes')];
-    expect(Number(whole), `${shown} of ${whole} bytes`).toBeGreaterThan(300e6);
+    if (isCounted) expect(Number(whole), `${shown} of ${whole} bytes`).toBeGreaterThan(300e6);
     expect(text.length, `${text.length} characters`).toBeLessThan(20e6);
     const raw = await all.getAttribute('href');
     expect(raw ?? '').toMatch(/raw=1/);
     const length = await lengthOf(`http://127.0.0.1:${server.port}${raw}`);
+    expect(length).toBeGreaterThan(300e6);
     // What is left of a contact's time has fewer digits now.
-    expect(Math.abs(length - Number(whole)), `${length} bytes`).toBeLessThanOrEqual(contacts);
+    if (isCounted) expect(Math.abs(length - Number(whole)), `${length} bytes`).toBeLessThanOrEqual(contacts);
+    else expect(Number(whole)).toBeLessThan(length);
   });
 });
 
