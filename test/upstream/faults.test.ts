@@ -209,6 +209,16 @@ describe('a client that reads slowly', () => {
   });
 });
 
+test('a reply that trickles keeps its FIFO from others no longer than one that stands still', async () => {
+  const double = await start();
+  double.state.addContacts(1000);
+  double.trickleFrom(100_000);
+  const upstream = nodeOf(double, ['fifo'], { standstill: 500 });
+  const result = stream(await upstream.call(reading('ul_dump', { isLarge: true })));
+  await expect(wholeText(result)).rejects.toMatchObject({ kind: 'timeout', reason: 'the reply comes too slowly' });
+  expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+});
+
 describe('a FIFO that is dead', () => {
   test('is found while nobody asks it anything', async () => {
     const double = await start();

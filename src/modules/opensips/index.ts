@@ -22,6 +22,18 @@ import { group, NodeWatch } from './watch.js';
 /** Milliseconds that a start waits for nodes to tell their commands. One that is down is no reason not to serve. */
 const patience = 1000;
 
+/** Bytes of a reply that wait in memory, unless two windows are less. */
+const mostInMemory = 1 << 20;
+
+/**
+ * What a long reply may take of memory: two windows of `buf_size` in all, and {@link mostInMemory} at least for what is on the way to
+ * its file, since OpenSIPS does not wait.
+ */
+function waitingMemory(window: number): { memory: number; onTheWay: number } {
+  const memory = Math.min(mostInMemory, window);
+  return { memory, onTheWay: Math.max(mostInMemory, 2 * window - memory) };
+}
+
 /** A front for running OpenSIPS servers: their commands, with logins, levels and limits, for every client. */
 export const opensipsModule = defineBuiltIn({
   name: 'opensips',
@@ -93,6 +105,7 @@ export const opensipsModule = defineBuiltIn({
           maxPending: values.max_pending,
           retryInterval: values.retry_interval * 1000,
           lines: values.max_lines,
+          ...waitingMemory(httpd.windowSize),
         },
       });
       nodes.add(new OpensipsNode(upstream, surroundings));

@@ -23,6 +23,8 @@ export class Engine {
   readonly holds = new Map<string, Promise<unknown>>();
   /** Bytes of the texts that it prints: SIP data may be of any. */
   encoding: 'utf8' | 'latin1' = 'utf8';
+  /** Bytes of a reply after which it comes byte by byte. */
+  trickleFrom = Number.POSITIVE_INFINITY;
   /** When answers of asynchronous commands come. */
   later: () => Promise<unknown> = async () => {};
   #died: string | undefined;

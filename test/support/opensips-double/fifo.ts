@@ -177,7 +177,9 @@ export class FifoDouble {
     const bytes = Buffer.from(text, this.#engine.encoding);
     for (let at = 0; at < bytes.length && !this.#isClosed; ) {
       try {
-        at += writeSync(fd, bytes, at, Math.min(bufferSize, bytes.length - at));
+        const trickles = at >= this.#engine.trickleFrom;
+        at += writeSync(fd, bytes, at, trickles ? 1 : Math.min(bufferSize, bytes.length - at));
+        if (trickles) await pause(5);
       } catch (error) {
         if ((error as { code?: string }).code !== 'EAGAIN') return;
         await pause(1);

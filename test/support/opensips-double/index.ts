@@ -119,6 +119,11 @@ export class OpensipsDouble {
     this.#engine.encoding = 'latin1';
   }
 
+  /** From now on a reply by FIFO comes byte by byte after so many. */
+  trickleFrom(bytes: number): void {
+    this.#engine.trickleFrom = bytes;
+  }
+
   /** Answers of asynchronous commands come when this settles. */
   set later(wait: () => Promise<unknown>) {
     this.#engine.later = wait;

@@ -10,6 +10,9 @@ export interface AttemptOwner {
   failed(failure: UpstreamFailure): void;
 }
 
+/** Bytes of a long reply that are progress. OpenSIPS has printed a reply before it sends it, and what it sends is read at once. */
+const leastProgress = 65_536;
+
 /** A call on its way by one transport. */
 export class Attempt {
   /** The id that it is sent with; 0 until then. */
@@ -19,6 +22,8 @@ export class Attempt {
   /** For the roster of its lane. */
   place = -1;
   #owner: AttemptOwner | undefined;
+  /** Bytes of its long reply since {@link expires} was moved. */
+  #progress = leastProgress;
 
   /**
    * @param patience milliseconds from the sending on after which it counts as lost, where another attempt is allowed; else
@@ -38,6 +43,17 @@ export class Attempt {
   /** True once its owner knows how it ended, or wants no answer. */
   get isSettled(): boolean {
     return this.#owner === undefined;
+  }
+
+  /**
+   * Bytes of its long reply have come. One that comes slowly keeps its transport from others.
+   * @param standstill milliseconds in which {@link leastProgress} has to come
+   */
+  comes(bytes: number, standstill: number): void {
+    this.#progress += bytes;
+    if (this.#progress < leastProgress) return;
+    this.#progress = 0;
+    this.expires = performance.now() + standstill;
   }
 
   answered(result: UpstreamResult): void {

@@ -10,13 +10,14 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { coded } from '../../../base/codes.js';
 import { reasonOf } from '../../../base/text.js';
 import { makeFifo } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
 import { jsonRpc } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
+import { lendingSocket } from './lending-socket.js';
 import { LinesReader, printLines } from './lines.js';
 import { replyName, replyNameLength } from './reply-names.js';
 import { ReplyReader } from './reply-reader.js';
@@ -28,9 +29,6 @@ const longestWrite = 4096;
 
 /** Milliseconds after which a request is written again that found the pipe full. */
 const fullPipePause = 10;
-
-/** Milliseconds that a long reply may stand still. */
-const longestStandstill = 10_000;
 
 /** The bit of the mode of a folder by which users that are neither its owner nor of its group reach what is in it. */
 const othersEnter = 0o001;
@@ -84,7 +82,7 @@ export class FifoLane extends Lane {
   }
 
   protected forget(attempt: Attempt): void {
-    this.#exchanges.get(attempt)?.cut(new UpstreamFailure('timeout', 'the reply stood still', true));
+    this.#exchanges.get(attempt)?.cut(new UpstreamFailure('timeout', 'the reply comes too slowly', true));
     this.#exchanges.delete(attempt);
   }
 
@@ -117,7 +115,7 @@ export class FifoLane extends Lane {
       failed: (reason) => this.#failUnsent(attempt, reason),
       data: (piece) => {
         reader.push(piece);
-        if (reader.isStream) attempt.expires = performance.now() + longestStandstill;
+        if (reader.isStream) attempt.comes(piece.length, this.context.limits.standstill);
       },
       end: () => {
         reader.end();
@@ -152,6 +150,7 @@ const sampleName = 'x'.repeat(replyNameLength);
 interface ExchangeEvents {
   /** The request cannot be written. */
   failed(reason: string): void;
+  /** @param piece is lent */
   data(piece: Buffer): void;
   /** OpenSIPS closed its end. */
   end(): void;
@@ -184,16 +183,15 @@ class Exchange {
     try {
       file = openSync(this.#reply, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
       this.isExposed = !shareFifo(path, file) && (statSync(replyFolder).mode & othersEnter) !== 0;
-      this.#reader = new Socket({ fd: file, readable: true, writable: false });
+      this.#reader = lendingSocket({ fd: file, readable: true, writable: false }, (piece) => {
+        if (!this.#isClosed) events.data(piece);
+      });
     } catch (error) {
       if (file !== -1) closeSync(file);
       this.#remove();
       throw error;
     }
     this.#reader.unref();
-    this.#reader.on('data', (piece: Buffer) => {
-      if (!this.#isClosed) events.data(piece);
-    });
     this.#reader.on('end', () => {
       if (!this.#isClosed) events.end();
     });

@@ -1,4 +1,4 @@
-import { isIPv6, Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import type { JsonValue } from '../../../base/json.js';
 import { isObject } from '../../../base/json.js';
 import { reasonOf, shorten } from '../../../base/text.js';
@@ -7,6 +7,7 @@ import type { Attempt } from './attempt.js';
 import { ChunkedBody } from './chunked-body.js';
 import { type Envelope, jsonRpc, notJson, type Reply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
+import { lendingSocket } from './lending-socket.js';
 import { ReplyReader } from './reply-reader.js';
 import type { Request } from './request.js';
 import { bracketed } from './setting.js';
@@ -29,9 +30,6 @@ const connectTime = 3_000;
 
 /** Milliseconds after which a call that may be repeated counts as lost. */
 const patience = 10_000;
-
-/** Milliseconds that a long reply may stand still. */
-const longestStandstill = 10_000;
 
 type HttpSetting = Extract<TransportSetting, { kind: 'http' }>;
 
@@ -68,7 +66,7 @@ export class HttpLane extends Lane {
   }
 
   protected forget(attempt: Attempt): void {
-    this.#busy.get(attempt)?.cut(new UpstreamFailure('timeout', 'the reply stood still', true));
+    this.#busy.get(attempt)?.cut(new UpstreamFailure('timeout', 'the reply comes too slowly', true));
     this.#busy.delete(attempt);
   }
 
@@ -140,7 +138,7 @@ export class HttpLane extends Lane {
     return {
       data: (piece) => {
         body.push(piece);
-        if (body.isStream) attempt.expires = performance.now() + longestStandstill;
+        if (body.isStream) attempt.comes(piece.length, this.context.limits.standstill);
       },
       end: (isReusable) => {
         body.end();
@@ -189,6 +187,7 @@ function readJsonReply(text: string): Reply {
 
 /** What a {@link Connection} tells about the request that it runs. */
 interface ConnectionEvents {
+  /** @param piece is lent */
   data(piece: Buffer): void;
   /** @param isReusable true if the connection takes another request */
   end(isReusable: boolean): void;
@@ -213,7 +212,7 @@ class Connection {
 
   /** @param gone told when it closes while it is idle */
   constructor({ host, port }: HttpSetting, gone: (connection: Connection) => void) {
-    const socket = new Socket();
+    const socket = lendingSocket({}, (piece) => this.#receive(piece));
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.setTimeout(connectTime, () => this.#timeOut(gone));
@@ -221,7 +220,6 @@ class Connection {
       this.#isConnected = true;
       socket.setTimeout(0);
     });
-    socket.on('data', (piece: Buffer) => this.#receive(piece));
     socket.on('error', (error) => this.#lose(reasonOf(error), gone));
     socket.on('close', () => this.#lose('the connection was closed without a reply', gone));
     socket.connect({ host, port, family: isIPv6(host) ? 6 : 0 });
@@ -290,7 +288,7 @@ class Connection {
     const head = this.#head.length === 0 ? piece : Buffer.concat([this.#head, piece]);
     const end = head.indexOf('\r\n\r\n');
     if (end < 0) {
-      this.#head = head;
+      this.#head = Buffer.from(head);
       if (head.length > longestHead) this.#break(`the head of the reply has more than ${longestHead} bytes`);
       return;
     }

@@ -90,12 +90,12 @@ export class LinesReader implements LongWork {
     this.#sink = sink;
   }
 
-  /** Takes the next bytes, which are its own from now on. */
+  /** Takes the next bytes, which are lent. */
   push(piece: Buffer): void {
     if (this.#isOver) return;
     if (!this.#hold(piece.length)) return;
     this.#came += piece.length;
-    this.#pieces.push(piece);
+    this.#pieces.push(Buffer.from(piece));
     this.#goOn();
   }
 

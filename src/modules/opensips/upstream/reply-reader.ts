@@ -51,14 +51,14 @@ export class ReplyReader {
     return this.#spool !== undefined;
   }
 
-  /** Takes the next bytes, which are its own from now on. */
+  /** Takes the next bytes, which are lent. */
   push(piece: Buffer): void {
     if (this.#isOver || piece.length === 0) return;
     if (this.#spool !== undefined) {
       this.#pass(this.#spool, piece);
       return;
     }
-    this.#pieces.push(piece);
+    this.#pieces.push(Buffer.from(piece));
     this.#length += piece.length;
     if (this.#length > longestText) this.#begin();
   }
@@ -123,7 +123,7 @@ export class ReplyReader {
     if (bytes === piece) this.#give(spool, this.#mender.push(this.#held));
     const end = Math.max(0, bytes.length - endRoom);
     this.#give(spool, this.#mender.push(bytes.subarray(0, end)));
-    this.#held = bytes.subarray(end);
+    this.#held = Buffer.from(bytes.subarray(end));
   }
 
   #give(spool: Spool, bytes: Buffer): void {

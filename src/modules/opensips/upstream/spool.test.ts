@@ -43,7 +43,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
         fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.nat(3), fc.nat(200)), { maxLength: 60 }),
         fc.integer({ min: 4, max: 100 }),
         async (steps, size) => {
-          const room = new SpillRoom(256, 1 << 20, folder);
+          const room = new SpillRoom(256, 1 << 20, 1 << 20, folder);
           const spool = new Spool(room, () => {});
           const sent: Buffer[] = [];
           const got: Buffer[] = [];
@@ -71,7 +71,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
   });
 
   test('takes no more memory than it may', async () => {
-    const room = new SpillRoom(1000, 1 << 20, folder);
+    const room = new SpillRoom(1000, 1 << 20, 1 << 20, folder);
     const spool = new Spool(room, () => {});
     for (let index = 0; index < 200; index++) {
       spool.push(Buffer.alloc(500, index));
@@ -86,7 +86,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
   });
 
   test('takes little more memory for small pieces than they have bytes', async () => {
-    const room = new SpillRoom(1 << 20, 1 << 20, folder);
+    const room = new SpillRoom(1 << 20, 1 << 20, 1 << 20, folder);
     const spool = new Spool(room, () => {});
     const before = held();
     const count = 300_000;
@@ -102,7 +102,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
   });
 
   test('takes no more memory than all may together, and gives it back', async () => {
-    const room = new SpillRoom(1000, 1 << 20, folder);
+    const room = new SpillRoom(1000, 1 << 20, 1 << 20, folder);
     const spools = Array.from({ length: 100 }, () => new Spool(room, () => {}));
     for (const [index, spool] of spools.entries()) for (let at = 0; at < 4; at++) spool.push(Buffer.alloc(250, index));
     await expect.poll(() => spools.reduce((sum, { inMemory }) => sum + inMemory, 0)).toBeLessThanOrEqual(16_000);
@@ -117,7 +117,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
 
   test('fails for a reader that waits, and for one that comes later', async () => {
     let released = 0;
-    const spool = new Spool(new SpillRoom(1000, 1000, folder), () => {
+    const spool = new Spool(new SpillRoom(1000, 1 << 20, 1000, folder), () => {
       released += 1;
     });
     const waiting = spool.fill(Buffer.alloc(10));
@@ -129,13 +129,13 @@ describe('a long reply between OpenSIPS and its reader', () => {
   });
 
   test('fails when there is no room, or no folder', async () => {
-    const small = new Spool(new SpillRoom(10, 100, folder), () => {});
+    const small = new Spool(new SpillRoom(10, 1 << 20, 100, folder), () => {});
     small.push(Buffer.alloc(200));
     await expect(small.fill(Buffer.alloc(10))).rejects.toMatchObject({
       kind: 'broken',
       reason: expect.stringContaining('100 bytes'),
     });
-    const nowhere = new Spool(new SpillRoom(10, 1000, join(folder, 'none')), () => {});
+    const nowhere = new Spool(new SpillRoom(10, 1 << 20, 1000, join(folder, 'none')), () => {});
     nowhere.push(Buffer.alloc(200));
     await expect(nowhere.fill(Buffer.alloc(10))).rejects.toMatchObject({ reason: expect.stringContaining('ENOENT') });
   });
@@ -143,7 +143,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
   test('tells when its reader leaves before the end, whatever is under way', async () => {
     for (const length of [0, 5, 5000]) {
       let released = 0;
-      const room = new SpillRoom(10, 10_000, folder);
+      const room = new SpillRoom(10, 1 << 20, 10_000, folder);
       const spool = new Spool(room, () => {
         released += 1;
       });

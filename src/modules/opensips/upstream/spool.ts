@@ -30,22 +30,41 @@ export class Allowance {
   }
 }
 
+/** Bytes of a block of memory that replies wait in. */
+const blockSize = 16_384;
+
+/** Blocks that are kept for the next reply. */
+const keptBlocks = 128;
+
 /** What the replies of one node may keep waiting, and where. What is taken of it is in files, or on the way there. */
 export class SpillRoom extends Allowance {
+  readonly #blocks: Buffer[] = [];
   #held = 0;
   #onTheWay = 0;
 
   /**
    * @param memory bytes of one reply that wait in memory
+   * @param mostOnTheWay bytes of all replies that are on the way to files
    * @param most bytes of all replies that wait in files
    * @param folder where these files are; they have no names
    */
   constructor(
     readonly memory: number,
+    readonly mostOnTheWay: number,
     most: number,
     readonly folder: string,
   ) {
     super(most);
+  }
+
+  /** Memory of {@link blockSize}. */
+  block(): Buffer {
+    return this.#blocks.pop() ?? Buffer.allocUnsafeSlow(blockSize);
+  }
+
+  /** A block that nothing refers to any more. */
+  reuse(block: Buffer): void {
+    if (this.#blocks.length < keptBlocks) this.#blocks.push(block);
   }
 
   /**
@@ -74,6 +93,11 @@ export class SpillRoom extends Allowance {
     this.#onTheWay += bytes;
   }
 
+  /** True when files take less than what comes. */
+  get isJammed(): boolean {
+    return this.#onTheWay > this.mostOnTheWay;
+  }
+
   /** Bytes of all replies that wait in memory. */
   get inMemory(): number {
     return this.#held + this.#onTheWay;
@@ -85,83 +109,71 @@ export class SpillRoom extends Allowance {
   }
 }
 
-/** Bytes on their way to the file beyond which the disk counts as too slow. */
-const patience = 16 << 20;
-
 /** Bytes that a reader that waits is given at once. OpenSIPS writes 4096 at a time, each of which would be a write of ours. */
 const enough = 32768;
 
 /** Milliseconds that it waits for more. */
 const gatherTime = 1;
 
-/** Pieces up to so many bytes are put together: each one by itself takes more memory than is counted for it. */
-const smallPiece = 1024;
+/** Bytes of a reply in a block of memory. */
+interface Part {
+  readonly block: Buffer;
+  begin: number;
+  end: number;
+}
 
-/** Bytes of the memory that small pieces are put into. */
-const blockSize = 16_384;
-
-/** Pieces that are taken, and still stand in their list. */
+/** Parts that are taken, and still stand in their list. */
 const mostTaken = 256;
 
-const nothing = Buffer.alloc(0);
-
-/** Pieces of a reply, in their order. */
+/** Bytes of a reply, in their order. They lie in blocks, which are used again: what a socket reads into is for the next bytes. */
 class Pieces {
-  #list: Buffer[] = [];
-  /** Pieces at the beginning of the list that are taken: to shift a long list moves all of it. */
+  readonly #room: SpillRoom;
+  #list: Part[] = [];
+  /** Parts at the beginning of the list that are taken: to shift a long list moves all of it. */
   #taken = 0;
-  /** Memory of the last piece, where more can be put behind it, and where that is. */
-  #block: Buffer | undefined;
-  #blockEnd = 0;
   bytes = 0;
+
+  constructor(room: SpillRoom) {
+    this.#room = room;
+  }
 
   get isEmpty(): boolean {
     return this.#taken === this.#list.length;
   }
 
-  /** Adds bytes, which are its own from now on. */
-  add(piece: Buffer): void {
+  /** Adds a copy of bytes. */
+  add(piece: Uint8Array): void {
     this.bytes += piece.length;
-    const last = this.isEmpty ? undefined : this.#list.at(-1);
-    if (piece.length > smallPiece || last === undefined) {
-      this.#block = undefined;
-      this.#list.push(piece);
-    } else if (this.#block !== undefined && this.#blockEnd + piece.length <= this.#block.length) {
-      this.#append(this.#block, last.length, piece);
-    } else if (this.#block === undefined && last.length <= smallPiece) {
-      const block = Buffer.allocUnsafeSlow(blockSize);
-      block.set(last);
-      this.#block = block;
-      this.#blockEnd = last.length;
-      this.#append(block, last.length, piece);
-    } else {
-      this.#block = undefined;
-      this.#list.push(piece);
+    let at = 0;
+    while (at < piece.length) {
+      let last = this.isEmpty ? undefined : this.#list.at(-1);
+      if (last === undefined || last.end === last.block.length) {
+        last = { block: this.#room.block(), begin: 0, end: 0 };
+        this.#list.push(last);
+      }
+      const length = Math.min(piece.length - at, last.block.length - last.end);
+      last.block.set(piece.subarray(at, at + length), last.end);
+      last.end += length;
+      at += length;
     }
-  }
-
-  /** @param before bytes at the end of the block that are still to be taken */
-  #append(block: Buffer, before: number, piece: Buffer): void {
-    const begin = this.#blockEnd - before;
-    block.set(piece, this.#blockEnd);
-    this.#blockEnd += piece.length;
-    this.#list[this.#list.length - 1] = block.subarray(begin, this.#blockEnd);
   }
 
   /** Fills a buffer from the beginning. @returns the bytes */
   take(buffer: Buffer): number {
     let at = 0;
     while (at < buffer.length) {
-      const piece = this.#list[this.#taken];
-      if (piece === undefined) break;
-      const room = buffer.length - at;
-      buffer.set(piece.length <= room ? piece : piece.subarray(0, room), at);
-      at += Math.min(piece.length, room);
-      this.#list[this.#taken] = piece.length <= room ? nothing : piece.subarray(room);
-      if (piece.length <= room) this.#taken += 1;
+      const part = this.#list[this.#taken];
+      if (part === undefined) break;
+      const length = Math.min(part.end - part.begin, buffer.length - at);
+      buffer.set(part.block.subarray(part.begin, part.begin + length), at);
+      at += length;
+      part.begin += length;
+      if (part.begin < part.end) break;
+      this.#room.reuse(part.block);
+      this.#taken += 1;
     }
     this.bytes -= at;
-    if (this.isEmpty) this.clear();
+    if (this.isEmpty) this.#forget();
     else if (this.#taken >= mostTaken) {
       this.#list.splice(0, this.#taken);
       this.#taken = 0;
@@ -169,17 +181,26 @@ class Pieces {
     return at;
   }
 
-  /** Gives all of them away. */
-  all(): Buffer[] {
+  /** Gives all of them away, with their blocks. */
+  all(): Part[] {
     const all = this.#list.slice(this.#taken);
-    this.clear();
+    this.#forget();
     return all;
   }
 
+  /** Adds what another has given away. */
+  append(parts: readonly Part[], bytes: number): void {
+    this.#list.push(...parts);
+    this.bytes += bytes;
+  }
+
   clear(): void {
+    for (const { block } of this.all()) this.#room.reuse(block);
+  }
+
+  #forget(): void {
     this.#list = [];
     this.#taken = 0;
-    this.#block = undefined;
     this.bytes = 0;
   }
 }
@@ -199,9 +220,9 @@ export class Spool implements UpstreamStream {
   readonly #room: SpillRoom;
   readonly #released: () => void;
   /** In front of what is in the file. */
-  readonly #front = new Pieces();
+  readonly #front: Pieces;
   /** Behind what is in the file. */
-  readonly #back = new Pieces();
+  readonly #back: Pieces;
   #writing = 0;
   #file: number | undefined;
   /** Of the file: what is read, and what is written. */
@@ -217,6 +238,8 @@ export class Spool implements UpstreamStream {
   /** @param released told once, when the reader wants no more before the end came */
   constructor(room: SpillRoom, released: () => void) {
     this.#room = room;
+    this.#front = new Pieces(room);
+    this.#back = new Pieces(room);
     this.#released = released;
   }
 
@@ -244,8 +267,8 @@ export class Spool implements UpstreamStream {
     return !this.#back.isEmpty || this.#writing > 0 || this.#written > this.#read;
   }
 
-  /** Takes bytes, which are its own from now on. Never fails: the reader is told of a failure. */
-  push(bytes: Buffer): void {
+  /** Takes a copy of bytes. Never fails: the reader is told of a failure. */
+  push(bytes: Uint8Array): void {
     if (this.#isReleased || this.#failure !== undefined || bytes.length === 0) return;
     if (!this.#hasBehind && this.#room.hold(bytes.length, this.#front.bytes)) {
       this.#front.add(bytes);
@@ -265,7 +288,7 @@ export class Spool implements UpstreamStream {
     }
     this.#back.add(bytes);
     this.#room.moves(bytes.length);
-    if (this.#back.bytes > patience) {
+    if (this.#room.isJammed) {
       this.fail(new UpstreamFailure('broken', `files in ${this.#room.folder} take a long reply too slowly`, true));
       return;
     }
@@ -348,7 +371,7 @@ export class Spool implements UpstreamStream {
     const { bytes } = this.#back;
     this.#room.giveBack(bytes);
     this.#room.moves(-bytes);
-    for (const piece of this.#back.all()) this.#front.add(piece);
+    this.#front.append(this.#back.all(), bytes);
     this.#room.holds(bytes);
   }
 
@@ -362,9 +385,11 @@ export class Spool implements UpstreamStream {
     }
     const file = this.#file;
     const { bytes } = this.#back;
-    const pieces = this.#back.all();
+    const parts = this.#back.all();
+    const pieces = parts.map(({ block, begin, end }) => block.subarray(begin, end));
     this.#writing = bytes;
     writev(file, pieces, this.#written, (error, written) => {
+      for (const { block } of parts) this.#room.reuse(block);
       this.#writing = 0;
       this.#room.moves(-bytes);
       if (this.#isReleased || this.#failure !== undefined) {

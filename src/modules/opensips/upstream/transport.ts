@@ -193,9 +193,13 @@ export interface UpstreamLimits {
   readonly retryInterval: number;
   /** Milliseconds between two looks at a transport that nothing was asked of, once {@link Upstream.probe} was called. */
   readonly probeInterval: number;
+  /** Milliseconds that a long reply may bring next to nothing. */
+  readonly standstill: number;
   /** Bytes of one reply that wait in memory for its reader; more go to a file. */
   readonly memory: number;
-  /** Bytes of one reply that wait in its file; a longer one fails. */
+  /** Bytes of all replies that are on the way to files; a disk that takes them too slowly fails them. */
+  readonly onTheWay: number;
+  /** Bytes of all replies that wait in files; one that finds no room fails. */
   readonly spill: number;
   /** Folder of these files. */
   readonly spillFolder: string;

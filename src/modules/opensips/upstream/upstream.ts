@@ -28,7 +28,9 @@ const defaultLimits: UpstreamLimits = {
   probeTimeout: 3000,
   retryInterval: 2000,
   probeInterval: 15_000,
+  standstill: 10_000,
   memory: 1 << 20,
+  onTheWay: 7 << 20,
   spill: 1 << 30,
   spillFolder: tmpdir(),
   lines: 64 << 20,
@@ -88,8 +90,8 @@ class Node implements Upstream {
     this.name = name;
     this.#log = log;
     this.limits = { ...defaultLimits, ...limits };
-    const { memory, spill, spillFolder, lines } = this.limits;
-    this.waiting = new SpillRoom(memory, spill, spillFolder);
+    const { memory, onTheWay, spill, spillFolder, lines } = this.limits;
+    this.waiting = new SpillRoom(memory, onTheWay, spill, spillFolder);
     const context: LaneContext = {
       limits: this.limits,
       room: this.waiting,
