@@ -2,48 +2,46 @@
 
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
-import { assertAccessible, axe } from '../support/browser/axe.js';
+import { assertAccessibleInColours, axe } from '../support/browser/axe.js';
 import { follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 unless(skipped, describe)('access', () => {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    test(`axe finds no violations, ${colorScheme}`, async ({ startServer, openTab }) => {
-      const server = await startServer({ modules: [sampleModule()], usrloc: {} });
-      const page = await openTab(server, { prepare: axe, colorScheme, expected: /40[34]/ });
-      await assertAccessible(page, 'start');
-      await page.goto('/mi/usrloc');
-      await assertAccessible(page, 'module');
-      await page.goto('/mi/usrloc/usrloc:add');
-      await assertAccessible(page, 'form');
-      await page.goto('/mi/sample/sample:calls');
-      await runForm(page);
-      for (const view of ['Table', 'Tree', 'Text'] as const) {
-        await showAs(page, view);
-        await assertAccessible(page, view);
-      }
-      await page.goto('/mi/sample/sample:echo?arg=%5B1,2,3%5D');
-      await page.getByRole('alert').waitFor();
-      await assertAccessible(page, 'error');
-      await page.keyboard.press('/');
-      await page.keyboard.type('u');
-      await page.getByRole('listbox').getByRole('option').first().waitFor();
-      await assertAccessible(page, 'search');
-      await page.goto('/mi/sample/sample:change?arg=');
-      await page.getByRole('alert').waitFor();
-      await assertAccessible(page, 'refused');
-      server.events.declare('E_PBX_TRUNK_DOWN').raise({ trunk: 'north' });
-      await page.goto('/mi/live');
-      await page.getByText(/^live, /).waitFor();
-      await assertAccessible(page, 'live');
-      await page.goto('/mi/nothing');
-      await assertAccessible(page, 'not found');
-      await page.goto('/');
-      await assertAccessible(page, 'landing page');
-    });
-  }
+  test('axe finds no violations, in light, dark and forced colours', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(server, { prepare: axe, expected: /40[34]/ });
+    await assertAccessibleInColours(page, 'start');
+    await page.goto('/mi/usrloc');
+    await assertAccessibleInColours(page, 'module');
+    await page.goto('/mi/usrloc/usrloc:add');
+    await assertAccessibleInColours(page, 'form');
+    await page.goto('/mi/sample/sample:calls');
+    await runForm(page);
+    for (const view of ['Table', 'Tree', 'Text'] as const) {
+      await showAs(page, view);
+      await assertAccessibleInColours(page, view);
+    }
+    await page.goto('/mi/sample/sample:echo?arg=%5B1,2,3%5D');
+    await page.getByRole('alert').waitFor();
+    await assertAccessibleInColours(page, 'error');
+    await page.keyboard.press('/');
+    await page.keyboard.type('u');
+    await page.getByRole('listbox').getByRole('option').first().waitFor();
+    await assertAccessibleInColours(page, 'search');
+    await page.goto('/mi/sample/sample:change?arg=');
+    await page.getByRole('alert').waitFor();
+    await assertAccessibleInColours(page, 'refused');
+    server.events.declare('E_PBX_TRUNK_DOWN').raise({ trunk: 'north' });
+    await page.goto('/mi/live');
+    await page.getByText(/^live, /).waitFor();
+    await assertAccessibleInColours(page, 'live');
+    await page.goto('/mi/nothing');
+    await assertAccessibleInColours(page, 'not found');
+    await page.goto('/');
+    await assertAccessibleInColours(page, 'landing page');
+  });
 
   test('forced colours tell the module that is shown, and a state in a shape', async ({ startServer, openTab }) => {
     const server = await startServer({ modules: [sampleModule()], usrloc: {} });

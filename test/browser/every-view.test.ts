@@ -1,9 +1,8 @@
 // Axe looks at every view that the pages have, in light, in dark, in forced colours and on a phone, and none is wider than its window.
-import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { assertAccessible, axe } from '../support/browser/axe.js';
-import { asJson, follow, runForm, showAs, skipped, type TabOptions } from '../support/browser/chromium.js';
+import { axe, screens } from '../support/browser/axe.js';
+import { asJson, follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { hostile, sampleModule } from '../support/browser/sample-module.js';
 import { silentLog } from '../support/log.js';
 import { call } from '../support/mi-client.js';
@@ -34,17 +33,6 @@ const shapes = defineModule({
   ],
 });
 
-const screens: readonly (readonly [name: string, options: TabOptions])[] = [
-  ['in light', {}],
-  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-];
-
-/** They take minutes: `npm run test:all` has them. */
-const moreScreens: typeof screens = [
-  ['in dark', { colorScheme: 'dark' }],
-  ['in forced colours', { forcedColors: 'active' }],
-];
-
 /** Addresses, each with what has to be there before it is looked at. */
 const addresses: readonly string[] = [
   '/',
@@ -74,13 +62,8 @@ const addresses: readonly string[] = [
   '/mi/usrloc/usrloc:dump?arg=',
 ];
 
-async function look(page: Page, where: string): Promise<void> {
-  await assertAccessible(page, where);
-  expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${where} fits`).toBe(true);
-}
-
 unless(skipped, describe)('every view', () => {
-  for (const [screen, options] of process.env.MI_HTTPD_ALL === '1' ? [...screens, ...moreScreens] : screens) {
+  for (const [screen, options, assertWell] of screens) {
     test(`is one that axe finds nothing in, ${screen}`, { timeout: 600_000 }, async ({
       startServer,
       openTab,
@@ -104,38 +87,42 @@ unless(skipped, describe)('every view', () => {
       await call(server, 'sample:change');
       await call(server, 'log_level', [4]);
       const page = await openTab(server, { ...options, prepare: axe, expected: /40\d|503/ });
+      const look = async (where: string): Promise<void> => {
+        await assertWell(page, where);
+        expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${where} fits`).toBe(true);
+      };
       for (const address of addresses) {
         await page.goto(address);
-        await look(page, address);
+        await look(address);
       }
       // The table of the dump as a tree and as text, and the form above it.
       for (const view of ['Tree', 'Text'] as const) {
         await showAs(page, view);
-        await look(page, `dump as ${view}`);
+        await look(`dump as ${view}`);
       }
       await page.locator('.ran summary').first().click();
-      await look(page, 'the form of a result');
+      await look('the form of a result');
       // With what a script adds: all ways to enter, the search, the keys, the history.
       await page.goto('/mi/usrloc/usrloc:add');
       await asJson(page);
-      await look(page, 'as JSON');
+      await look('as JSON');
       await page.goto('/mi/core/core:kill');
       await follow(page, () => page.getByRole('button', { name: /^Run on/ }).click());
-      await look(page, 'the question');
+      await look('the question');
       await page.goto('/mi/sample/sample:calls');
       await runForm(page);
       await page.getByRole('complementary', { name: 'History' }).waitFor();
-      await look(page, 'the history');
+      await look('the history');
       await page.getByRole('combobox', { name: 'Find a command' }).fill('con');
       await page.getByRole('option').first().waitFor();
-      await look(page, 'the search');
+      await look('the search');
       await page.getByRole('combobox', { name: 'Find a command' }).fill('qqqqqq zzz');
       await page.getByText('No command has that').waitFor();
-      await look(page, 'a search that finds no command');
+      await look('a search that finds no command');
       // Out of the search.
       for (let press = 0; press < 2; press += 1) await page.keyboard.press('Escape');
       await page.keyboard.press('?');
-      await look(page, 'the keys');
+      await look('the keys');
     });
   }
 

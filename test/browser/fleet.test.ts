@@ -1,17 +1,10 @@
 // The page of a fleet in a browser: one command on many, with and without a script, on a phone, for everybody.
 import { describe, expect } from 'vitest';
-import { assertAccessible, axe } from '../support/browser/axe.js';
+import { axe, screens } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { startFleet } from '../support/fleet.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
-
-const views = [
-  ['light', { colorScheme: 'light' }],
-  ['dark', { colorScheme: 'dark' }],
-  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-  ['in forced colours', { forcedColors: 'active' }],
-] as const;
 
 unless(skipped, describe)('the page of a fleet', () => {
   for (const hasScript of [true, false]) {
@@ -30,12 +23,12 @@ unless(skipped, describe)('the page of a fleet', () => {
     });
   }
 
-  for (const [view, options] of views) {
-    test(`axe finds nothing, ${view}`, async ({ lifetime, openTab }) => {
+  for (const [screen, options, assertWell] of screens) {
+    test(`axe finds nothing, ${screen}`, async ({ lifetime, openTab }) => {
       const fleet = await startFleet(lifetime, { way: 'http', members: ['sip-01', 'sip-02'] });
       const page = await openTab(fleet.gatherer, { prepare: axe, ...options });
       await page.goto('/mi/fleet');
-      await assertAccessible(page, 'members');
+      await assertWell(page, 'members');
       for (const [command, nodes] of [
         ['lab:who', ''],
         ['lab:fail', 'sip-01,ghost'],
@@ -47,7 +40,7 @@ unless(skipped, describe)('the page of a fleet', () => {
         await follow(page, () => page.getByRole('button', { name: 'Run on the fleet' }).click());
         const details = page.locator('main summary').first();
         if ((await details.count()) > 0) await details.click();
-        await assertAccessible(page, command);
+        await assertWell(page, command);
       }
     });
   }

@@ -6,7 +6,7 @@ import { assert, describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type Statistic } from '#src/index.js';
 import { userLine } from '../support/accounts.js';
 import { axe } from '../support/browser/axe.js';
-import { follow, skipped, type TabOptions } from '../support/browser/chromium.js';
+import { follow, phone, skipped, type TabOptions } from '../support/browser/chromium.js';
 import { Operator, type Task } from '../support/browser/operator.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { silentLog } from '../support/log.js';
@@ -388,21 +388,16 @@ async function logIn(page: Page): Promise<void> {
 }
 
 const desktop = { viewport: { width: 1280, height: 800 } };
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 const views: readonly (readonly [name: string, options: TabOptions])[] = [
   ['on a desktop', desktop],
+  ['on a desktop, without a script', { ...desktop, javaScriptEnabled: false }],
+  ['on a phone, in dark', { ...phone, colorScheme: 'dark' }],
   ['on a phone, without a script', { ...phone, javaScriptEnabled: false }],
 ];
 
-/** They take minutes: `npm run test:all` has them. */
-const moreViews: typeof views = [
-  ['on a desktop, without a script', { ...desktop, javaScriptEnabled: false }],
-  ['on a phone, in dark', { ...phone, colorScheme: 'dark' }],
-];
-
 unless(skipped || noOpenssl, describe)('an operator', () => {
-  for (const [view, options] of process.env.MI_HTTPD_ALL === '1' ? [...views, ...moreViews] : views) {
+  for (const [view, options] of views) {
     test(`does each of 21 tasks in few steps, ${view}`, { timeout: 600_000 }, async ({ lifetime, files, openTab }) => {
       const around = await surroundings(lifetime, files);
       const hasScript = options.javaScriptEnabled !== false;

@@ -1,34 +1,27 @@
 // The overview and the page of statistics: alive with a script, complete without one.
 
 import { describe, expect } from 'vitest';
-import { assertAccessible, axe } from '../support/browser/axe.js';
+import { axe, screens } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
-const views = [
-  ['light', { colorScheme: 'light' }],
-  ['dark', { colorScheme: 'dark' }],
-  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-  ['in forced colours', { forcedColors: 'active' }],
-] as const;
-
 unless(skipped, describe)('the overview', () => {
-  for (const [view, options] of views) {
-    test(`has charts, and axe finds no violations, ${view}`, async ({ startServer, openTab }) => {
+  for (const [screen, options, assertWell] of screens) {
+    test(`has charts, and axe finds no violations, ${screen}`, async ({ startServer, openTab }) => {
       const server = await startServer({ modules: [sampleModule()], usrloc: {} });
       server.status.add('pbx', { identifier: 'north', status: -1, details: 'no route' });
       await call(server, 'version');
       const page = await openTab(server, { prepare: axe, ...options });
       await page.locator('figure.chart canvas').nth(2).waitFor({ timeout: 60_000 });
       await page.getByText('As a table').first().click();
-      await assertAccessible(page, 'overview');
+      await assertWell(page, 'overview');
       await page.goto('/mi/statistics?filter=mem&chart=mem:resident');
       await page.locator('figure.chart canvas').first().waitFor({ timeout: 60_000 });
-      await assertAccessible(page, 'statistics');
-      if (view !== 'on a phone') return;
+      await assertWell(page, 'statistics');
+      if (options.isMobile !== true) return;
       for (const path of ['/mi', '/mi/statistics']) {
         await page.goto(path);
         expect(await page.evaluate('document.documentElement.scrollWidth'), path).toBe(390);

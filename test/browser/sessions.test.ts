@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
 import { tokenLine, userLine } from '../support/accounts.js';
-import { assertAccessible, axe } from '../support/browser/axe.js';
+import { assertAccessible, axe, screens } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { call } from '../support/mi-client.js';
@@ -25,13 +25,6 @@ async function logIn(page: Page): Promise<void> {
   await page.getByLabel('Password').fill('wonder:land');
   await follow(page, () => page.getByRole('button', { name: 'Log in', exact: true }).click());
 }
-
-const views = [
-  ['light', { colorScheme: 'light' }],
-  ['dark', { colorScheme: 'dark' }],
-  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-  ['in forced colours', { forcedColors: 'active' }],
-] as const;
 
 unless(skipped, describe)('a browser', () => {
   for (const javaScriptEnabled of [true, false]) {
@@ -67,20 +60,20 @@ unless(skipped, describe)('a browser', () => {
     });
   }
 
-  for (const [view, options] of views) {
-    test(`has a page to log in that axe finds nothing in, ${view}`, async ({ files, startServer, openTab }) => {
+  for (const [screen, options, assertWell] of screens) {
+    test(`has a page to log in that axe finds nothing in, ${screen}`, async ({ files, startServer, openTab }) => {
       const server = await startServer(withUsers(files));
       const page = await openTab(server, { prepare: axe, expected: /401/, ...options });
       await page.getByText('Log in with a token').click();
-      await assertAccessible(page, 'login');
+      await assertWell(page, 'login');
       await page.getByLabel('Token').fill('x');
       await follow(page, () => page.getByRole('button', { name: 'Log in with the token' }).click());
-      await assertAccessible(page, 'failed');
+      await assertWell(page, 'failed');
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
       await logIn(page);
-      await assertAccessible(page, 'start');
+      await assertWell(page, 'start');
       await page.goto('/mi/sessions');
-      await assertAccessible(page, 'sessions');
+      await assertWell(page, 'sessions');
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
     });
   }

@@ -1,4 +1,7 @@
+import type { Browser, Page } from 'playwright-core';
 import { test as base, type TestContext } from 'vitest';
+import type { Server } from '#src/index.js';
+import type { TabOptions } from './browser/chromium.js';
 import type { Lifetime } from './lifetime.js';
 import type { TlsFiles } from './tls-files.js';
 
@@ -17,8 +20,7 @@ function taken<F extends Helper>(load: () => Promise<F>) {
   };
 }
 
-/** `test` with the helpers that tests take from test/support: each undoes its work when the test ends. */
-export const test = base.extend({
+const withHelpers = base.extend({
   lifetime: async ({ onTestFinished }, use: (lifetime: Lifetime) => Promise<void>) => use({ onTestFinished }),
   /** A server by the API of the package. */
   startServer: taken(async () => (await import('./mi-client.js')).startServer),
@@ -35,6 +37,26 @@ export const test = base.extend({
   },
   udpReceiver: taken(async () => (await import('./event-receiver.js')).udpReceiver),
   tcpReceiver: taken(async () => (await import('./event-receiver.js')).tcpReceiver),
-  openTab: taken(async () => (await import('./browser/chromium.js')).openTab),
   stopClock: taken(async () => (await import('./usrloc-service.js')).stopClock),
+});
+
+type OpenTab = (server: Server, options?: TabOptions) => Promise<Page>;
+
+/** `test` with the helpers that tests take from test/support: each undoes its work when the test ends. */
+export const test = withHelpers.extend<{ readonly browser: Browser; readonly openTab: OpenTab }>({
+  /** Launched for the first test of a file that takes it, and closed after the last one. */
+  browser: [
+    // biome-ignore lint/correctness/noEmptyPattern: vitest reads there which fixtures it takes.
+    async ({}, use) => {
+      const { launchBrowser } = await import('./browser/chromium.js');
+      const browser = await launchBrowser();
+      await use(browser);
+      await browser.close();
+    },
+    { scope: 'worker' },
+  ],
+  openTab: async ({ browser, onTestFinished }, use) => {
+    const { openTab } = await import('./browser/chromium.js');
+    await use((server, options) => openTab({ onTestFinished }, browser, server, options));
+  },
 });
