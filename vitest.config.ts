@@ -60,7 +60,7 @@ function onThreads(name: string, threads: number): TestProjectInlineConfiguratio
   const alias = [threadsServer, threadsCount, source];
   const made = project(`${name}-threads-${threads}`, 120_000, `test/${name}/**/*.test.ts`, { alias, env });
   // They say themselves how many threads there are, also none.
-  const exclude = ['test/wire/threads.test.ts', ...(isAll ? [] : longOnNode)];
+  const exclude = ['test/wire/threads*.test.ts', ...(isAll ? [] : longOnNode)];
   return { ...made, test: { ...made.test, exclude } };
 }
 

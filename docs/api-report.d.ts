@@ -103,6 +103,7 @@ const codes: {
 
 class Command {
   readonly isForeign: boolean;
+  readonly where: Where;
   readonly name: string;
   readonly aliases: readonly string[];
   readonly help: string;
@@ -130,7 +131,9 @@ class Command {
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[], Result, Recipe>, 'run'> & {
     readonly params?: StandardSchema;
     readonly run: Run;
-  }, isForeign?: boolean);
+  }, isForeign?: boolean,
+
+  where?: Where);
   typeOf(name: string): ParameterType;
   about(name: string): ParameterAbout;
   secretsOf(_given: readonly JsonValue[] | JsonObject): readonly string[];
@@ -1144,7 +1147,7 @@ interface UpstreamHealth {
 }
 
 class Usrloc {
-  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher);
+  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: PublishedEvents);
   get domains(): readonly Domain[];
   domain(name: string): Domain;
   flush(): Promise<void>;

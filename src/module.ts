@@ -94,6 +94,8 @@ export interface BuiltInContext<Parameters> extends Omit<ModuleContext<Parameter
   readonly httpd: HttpServer;
   /** The interface that another module gives programs; undefined before all are loaded, and where it is not. */
   apiOf(module: string): object | undefined;
+  /** What modules give the threads that run their commands, by the names of the modules. */
+  forThreads(): Readonly<Record<string, unknown>>;
 }
 
 /** The outcome of loading a module. */
@@ -133,6 +135,8 @@ export interface BuiltInInstance extends Omit<ModuleInstance, 'check'> {
   /** Warns of what clients can reach, once the server listens; {@link check} over, also where it is only checked. */
   exposed?(): void;
   check?(): readonly (string | Notice)[] | Promise<readonly (string | Notice)[]>;
+  /** What a thread needs that runs commands of this module: it is copied there. Asked for each thread that starts. */
+  forThreads?(): unknown;
 }
 
 /** The declaration of a module; validation, help and the tables of the README come from it. */

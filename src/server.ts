@@ -297,6 +297,8 @@ export class Server {
           return needed();
         },
         apiOf: (name) => this.#modules.find((loaded) => loaded.name === name)?.instance.api,
+        forThreads: () =>
+          Object.fromEntries(this.#modules.map(({ name, instance }) => [name, instance.forThreads?.()])),
       };
       const outside: ModuleContext<never> = {
         ...{

@@ -153,6 +153,7 @@ export const Stored = {
   tooManyBytes: -2,
   recordTooLong: -3,
   noMemory: -4,
+  changed: -5,
 } as const;
 
 /** The part of each record that a dump prints. */

@@ -234,6 +234,8 @@ numbers! {
         /// The record is longer than the limits allow.
         RecordTooLong = -3,
         NoMemory = -4,
+        /// The record has changed, or may have, since its version was read.
+        Changed = -5,
     }
 
     /// The part of each record that a dump prints.

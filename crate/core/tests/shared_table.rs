@@ -3,7 +3,7 @@
 use mi_httpd_core::layout::SearchField;
 use mi_httpd_core::table::dump::{DumpedTable, Shape};
 use mi_httpd_core::table::needle::Needle;
-use mi_httpd_core::table::records::{Shared, Table};
+use mi_httpd_core::table::records::{Rejected, Shared, Table};
 use mi_httpd_core::table::search::Wanted;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -172,4 +172,59 @@ fn a_table_is_cleared_beside_readers() {
         is_over.store(true, Ordering::Relaxed);
     });
     assert!(table.is_empty());
+}
+
+#[test]
+fn of_changes_by_what_was_read_none_is_lost() {
+    let rounds = if cfg!(miri) { 10 } else { 20_000 };
+    let mut home = Table::new("N");
+    let count = |table: &mut Table| {
+        for _ in 0..rounds {
+            for key in [&b"one"[..], b"two"] {
+                loop {
+                    let version = table.version(key);
+                    let mut window = [0; 16];
+                    let length = table.get(key, 0, &mut window).unwrap_or_default();
+                    let before: u32 = std::str::from_utf8(&window[..length]).unwrap().parse().unwrap_or(0);
+                    let text = (before + 1).to_string();
+                    match table.set_unchanged(key, text.as_bytes(), 0, 0.0, version) {
+                        Ok(_) => break,
+                        Err(problem) => assert_eq!(problem, Rejected::Changed),
+                    }
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let mut table = Table::of(Arc::clone(home.shared()), "N");
+            scope.spawn(move || count(&mut table));
+        }
+        count(&mut home);
+    });
+    let mut window = [0; 16];
+    for key in [&b"one"[..], b"two"] {
+        let length = home.get(key, 0, &mut window).unwrap();
+        assert_eq!(window[..length], *(4 * rounds).to_string().as_bytes());
+    }
+}
+
+#[test]
+fn a_version_is_of_what_is_read_behind_it() {
+    let mut table = Table::new("N");
+    let absent = table.version(b"k");
+    assert_eq!(table.delete_unchanged(b"k", absent), Ok(false));
+    assert_eq!(table.set_unchanged(b"k", b"1", 0, 0.0, absent), Ok(true));
+    assert_eq!(table.set_unchanged(b"k", b"2", 0, 0.0, absent), Err(Rejected::Changed));
+    assert_eq!(table.delete_unchanged(b"k", absent), Err(Rejected::Changed));
+    let set = table.version(b"k");
+    table.set_json(b"k", b"3", 0.0).unwrap();
+    assert_eq!(table.delete_unchanged(b"k", set), Err(Rejected::Changed));
+    let set = table.version(b"k");
+    assert_eq!(table.delete_unchanged(b"k", set), Ok(true));
+    let gone = table.version(b"k");
+    assert_ne!(gone, set);
+    table.clear();
+    assert_ne!(table.version(b"k"), gone);
+    assert_eq!(table.len(), 0);
 }

@@ -54,10 +54,24 @@ pub struct RecordTable<'env> {
     pub has: Method<'env, bool>,
     #[napi(ts_type = "(memory: Uint8Array, keyLength: number) => boolean")]
     pub delete: Method<'env, bool>,
+    /// A number that is another one once the record of a key has changed, in whatever thread.
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number) => number")]
+    pub version: Method<'env, f64>,
+    /// As `set`, if the version of the key is still that one; else it tells `changed`.
+    #[napi(
+        ts_type = "(memory: Uint8Array, keyLength: number, end: number, marks: number, deadline: number, version: number) => number"
+    )]
+    pub set_unchanged: Method<'env, i32>,
+    /// As `delete`, if the version of the key is still that one: 1, 0 where there is no record, or `changed`.
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number, version: number) => number")]
+    pub delete_unchanged: Method<'env, i32>,
     #[napi(ts_type = "() => void")]
     pub clear: Method<'env, ()>,
     #[napi(ts_type = "() => number")]
     pub size: Method<'env, u32>,
+    /// Markers in all records.
+    #[napi(ts_type = "() => number")]
+    pub marks: Method<'env, f64>,
     #[napi(ts_type = "() => number")]
     pub bytes: Method<'env, f64>,
     #[napi(ts_type = "() => number")]
@@ -207,11 +221,22 @@ fn methods<'env>(env: &'env Env, table: Table, nonce: String) -> Result<RecordTa
         })?,
         has: state.method("has", |held, given| Ok(held.table.has(key(&given)?)))?,
         delete: state.method("delete", |held, given| Ok(held.table.delete(key(&given)?)))?,
+        version: state.method("version", |held, given| Ok(held.table.version(key(&given)?) as f64))?,
+        set_unchanged: state.method("setUnchanged", |held, given| {
+            let (key, text) = key_and_text(&given)?;
+            let (marks, deadline, version) = (given.position(3)?, given.get(4)?, given.get::<f64>(5)?);
+            stored(held.table.set_unchanged(key, text, marks, deadline, version as u64))
+        })?,
+        delete_unchanged: state.method("deleteUnchanged", |held, given| {
+            let deleted = held.table.delete_unchanged(key(&given)?, given.get::<f64>(2)? as u64);
+            stored(deleted)
+        })?,
         clear: state.method("clear", |held, _| {
             held.table.clear();
             Ok(())
         })?,
         size: state.method("size", |held, _| Ok(held.table.len() as u32))?,
+        marks: state.method("marks", |held, _| Ok(held.table.holes() as f64))?,
         bytes: state.method("bytes", |held, _| Ok(held.table.bytes() as f64))?,
         used_bytes: state.method("usedBytes", |held, _| Ok(held.table.used() as f64))?,
         held_bytes: state.method("heldBytes", |held, _| Ok(held.table.held() as f64))?,
@@ -293,6 +318,7 @@ fn stored(taken: std::result::Result<bool, Rejected>) -> Result<i32> {
         Err(Rejected::Bytes) => Stored::TooManyBytes,
         Err(Rejected::RecordBytes) => Stored::RecordTooLong,
         Err(Rejected::NoMemory) => Stored::NoMemory,
+        Err(Rejected::Changed) => Stored::Changed,
         Err(rejected) => return Err(reason(rejected)),
     };
     Ok(outcome as i32)

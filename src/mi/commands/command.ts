@@ -372,6 +372,8 @@ export class Command {
       readonly run: Run;
     },
     readonly isForeign = false,
+    /** Where its calls run, where threads have the listeners: at home, or in the thread that they come to. */
+    readonly where: Where = 'home',
   ) {
     const given: unknown = declaration;
     const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
@@ -521,17 +523,31 @@ export function command(declaration: CommandDeclaration<readonly Recipe[], Resul
   return new Command(declaration);
 }
 
+/** Where the calls of a command run. */
+export type Where = 'anywhere' | 'home';
+
+interface Placed {
+  /**
+   * `anywhere`: threads that have the listeners run its calls by themselves, with a handler that their module makes there (see
+   * CommandsHere of src/modules/here.ts). Default `home`.
+   */
+  readonly where?: Where;
+}
+
 /** Declares a command of this package: its result has a declared shape, to which the compiler holds the handler. */
 export function shapedCommand<P extends StandardSchema, T>(
-  declaration: Omit<SchemaCommandDeclaration<P, Shaped<T>>, 'result'> & { readonly result: Shape<T> },
+  declaration: Omit<SchemaCommandDeclaration<P, Shaped<T>>, 'result'> & { readonly result: Shape<T> } & Placed,
 ): Command;
 export function shapedCommand<
   T,
   const R extends readonly Recipe[] = readonly [Record<never, never>],
   const O extends Recipe = Record<never, never>,
->(declaration: CommandDeclaration<R, Shaped<T>, O> & { readonly result: Shape<T> }): Command;
-export function shapedCommand(declaration: CommandDeclaration<readonly Recipe[], Result, Recipe>): Command {
-  return new Command(declaration);
+>(declaration: CommandDeclaration<R, Shaped<T>, O> & { readonly result: Shape<T> } & Placed): Command;
+export function shapedCommand({
+  where,
+  ...declaration
+}: CommandDeclaration<readonly Recipe[], Result, Recipe> & Placed): Command {
+  return new Command(declaration, false, where);
 }
 
 /** The parameters of a foreign command, as they came. */

@@ -118,13 +118,26 @@ interface EventHost {
 /** Seconds for which an event is raised on after its last subscriber has left. */
 const lingerTime = 300;
 
+let subscribed: (event: MiEvent) => void;
+
+/** Calls a function whenever somebody subscribes to an event, before that is told. */
+export let onSubscribed: (event: MiEvent, run: () => void) => void;
+
 /** An event that can be raised and subscribed to. */
 export class MiEvent {
+  static {
+    onSubscribed = (event, run) => event.#onSubscribed.push(run);
+    subscribed = (event) => {
+      for (const run of event.#onSubscribed) run();
+    };
+  }
+
   readonly subscriptions = new Map<string, Subscription>();
   /** When its last subscriber left, by {@link currentSecond}. */
   #leftAt = Number.NEGATIVE_INFINITY;
   /** Other servers that raise it. */
   readonly sources = new Set<EventRelay>();
+  readonly #onSubscribed: (() => void)[] = [];
   readonly #log: CodedLog;
   readonly #host: EventHost;
 
@@ -553,6 +566,7 @@ export class Events {
   #add(event: MiEvent, socket: string, shared: SharedSink, expire: number | undefined): void {
     shared.uses += 1;
     event.subscriptions.set(socket, new Subscription(socket, shared.sink, expire));
+    subscribed(event);
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => this.#forget(), searchInterval);
     // Subscribers are no reason for a process to stay.

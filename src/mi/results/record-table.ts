@@ -147,6 +147,46 @@ export function openShared<T>(number: number): RecordTable<T> {
   return open(number) as RecordTable<T>;
 }
 
+let versionIn: (table: RecordTable, key: string) => number;
+let setIn: (
+  table: RecordTable,
+  key: string,
+  value: unknown,
+  options: RecordOptions | undefined,
+  version: number,
+) => boolean;
+let deleteIn: (table: RecordTable, key: string, version: number) => boolean;
+let marksIn: (table: RecordTable) => number;
+
+/**
+ * A number that is another one once the record of a key has changed, in whatever thread. Read it before the record, change that by
+ * {@link setUnchanged} or {@link deleteUnchanged}, and begin anew where these give false: then no change of another thread is lost.
+ */
+export function versionOf<T>(table: RecordTable<T>, key: string): number {
+  return versionIn(table as RecordTable, key);
+}
+
+/** As {@link RecordTable.set}, if the version of the key is still that one; returns whether it is. */
+export function setUnchanged<T>(
+  table: RecordTable<T>,
+  key: string,
+  value: Settable<T>,
+  options: RecordOptions | undefined,
+  version: number,
+): boolean {
+  return setIn(table as RecordTable, key, value, options, version);
+}
+
+/** As {@link RecordTable.delete}, if the version of the key is still that one; returns whether it is. */
+export function deleteUnchanged<T>(table: RecordTable<T>, key: string, version: number): boolean {
+  return deleteIn(table as RecordTable, key, version);
+}
+
+/** How many values of all records of a table depend on time. */
+export function marksOf<T>(table: RecordTable<T>): number {
+  return marksIn(table as RecordTable);
+}
+
 /** Keys and records pass through it on their way to any table and back; it is never in use when a method returns. */
 const memory = Buffer.allocUnsafeSlow(131072);
 
@@ -167,7 +207,10 @@ const memory = Buffer.allocUnsafeSlow(131072);
  */
 export class RecordTable<T = unknown> {
   static {
-    numberOf = (table) => table.#native.share();
+    numberOf = (table) => {
+      table.#isShared = true;
+      return table.#native.share();
+    };
     open = (number) => {
       const native = openSharedRecordTable(nonce, number);
       if (native === null) {
@@ -178,14 +221,18 @@ export class RecordTable<T = unknown> {
       }
       const table = new RecordTable();
       table.#native = native;
-      table.#isOpened = true;
+      table.#isShared = true;
       return table;
     };
+    versionIn = (table, key) => table.#native.version(memory, writeKey(key, memory));
+    setIn = (table, key, value, options, version) => table.#set(key, value, options, version);
+    deleteIn = (table, key, version) => table.#delete(key, version);
+    marksIn = (table) => table.#native.marks();
   }
 
   #native: NativeRecordTable = openRecordTable(nonce);
-  /** True if another thread made the table, and may set its limits. */
-  #isOpened = false;
+  /** True if other threads have the table, and may set its limits. */
+  #isShared = false;
   #styles = 0;
   #limits: RecordLimits = {};
   /** Is told of every change; undefined: the records end with the process. */
@@ -239,7 +286,7 @@ export class RecordTable<T = unknown> {
 
   /** The most that the table takes. New limits leave alone what is there already. */
   get limits(): RecordLimits {
-    return this.#isOpened ? limitsOf(this.#native) : this.#limits;
+    return this.#isShared ? limitsOf(this.#native) : this.#limits;
   }
 
   set limits(limits: RecordLimits) {
@@ -265,6 +312,12 @@ export class RecordTable<T = unknown> {
    *   record that is too long for any table; then the table is as it was
    */
   set(key: string, value: Settable<T>, options?: RecordOptions): this {
+    this.#set(key, value, options);
+    return this;
+  }
+
+  /** @param version as it has to be; left out: any @returns false where it is another one: then nothing has changed */
+  #set(key: string, value: unknown, options: RecordOptions | undefined, version?: number): boolean {
     checkKey(key);
     const { text, marks } = printed(value);
     if (text === undefined) {
@@ -282,9 +335,14 @@ export class RecordTable<T = unknown> {
     }
     const keyLength = writeKey(key, place);
     const end = keyLength + place.write(text, keyLength);
-    this.#taken(this.#native.set(place, keyLength, end, marks, deadline), key);
+    const outcome =
+      version === undefined
+        ? this.#native.set(place, keyLength, end, marks, deadline)
+        : this.#native.setUnchanged(place, keyLength, end, marks, deadline, version);
+    if (outcome === Stored.changed) return false;
+    this.#taken(outcome, key);
     this.#keeper?.set(place, keyLength, end, marks, deadline, false);
-    return this;
+    return true;
   }
 
   /**
@@ -339,6 +397,14 @@ export class RecordTable<T = unknown> {
     const isDeleted = this.#native.delete(memory, keyLength);
     if (isDeleted || this.#keeper?.database.isLoading === true) this.#keeper?.delete(memory, keyLength);
     return isDeleted;
+  }
+
+  #delete(key: string, version: number): boolean {
+    const keyLength = writeKey(key, memory);
+    const outcome = this.#native.deleteUnchanged(memory, keyLength, version);
+    if (outcome === Stored.changed) return false;
+    if (outcome === Stored.added || this.#keeper?.database.isLoading === true) this.#keeper?.delete(memory, keyLength);
+    return true;
   }
 
   /** Deletes all records and frees their memory. */

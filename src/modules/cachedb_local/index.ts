@@ -1,96 +1,7 @@
 import { coded } from '../../base/codes.js';
-import { Slice } from '../../base/slice.js';
 import { defineParameters } from '../../config/parameter.js';
-import type { Cache } from '../../mi/cache-systems.js';
 import { defineBuiltIn } from '../../module.js';
-
-/** Bytes that an entry takes beside its key and value: about what V8 needs for it. */
-export const entryOverhead = 128;
-
-/** Room that the caches of a server share. */
-export interface CacheRoom {
-  readonly maxEntries: number;
-  readonly maxBytes: number;
-  entries: number;
-  bytes: number;
-}
-
-interface Entry {
-  readonly value: string;
-  /** By `performance.now()`; Infinity: never. */
-  readonly expiresAt: number;
-}
-
-/** A cache in the memory of this process, of one collection. What does not fit is refused; nothing is driven out. */
-export class LocalCache implements Cache {
-  readonly #entries = new Map<string, Entry>();
-  readonly #room: CacheRoom;
-
-  constructor(room: CacheRoom) {
-    this.#room = room;
-  }
-
-  /** @throws RangeError when there is no room for it */
-  store(key: string, value: string, expire: number): void {
-    const room = this.#room;
-    const before = this.#entries.get(key);
-    const freed = before === undefined ? 0 : sizeOf(key, before.value);
-    const size = sizeOf(key, value);
-    if (room.bytes - freed + size > room.maxBytes) {
-      throw coded(
-        'ERR_CACHE',
-        new RangeError(
-          `the cache holds ${room.bytes} of ${room.maxBytes} bytes, and this entry takes ${size}; raise max_bytes`,
-        ),
-      );
-    }
-    if (before === undefined && room.entries >= room.maxEntries) {
-      throw coded(
-        'ERR_CACHE',
-        new RangeError(`the cache holds ${room.entries} entries, the limit max_entries; remove some`),
-      );
-    }
-    this.remove(key);
-    this.#entries.set(key, {
-      value,
-      expiresAt: expire === 0 ? Number.POSITIVE_INFINITY : performance.now() + expire * 1000,
-    });
-    room.bytes += size;
-    room.entries += 1;
-  }
-
-  fetch(key: string): string | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    if (entry.expiresAt > performance.now()) return entry.value;
-    this.remove(key);
-    return undefined;
-  }
-
-  remove(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    this.#entries.delete(key);
-    this.#room.bytes -= sizeOf(key, entry.value);
-    this.#room.entries -= 1;
-  }
-
-  /** Removes what has expired, in slices between which other work has its turn. */
-  async clean(signal: AbortSignal): Promise<void> {
-    const slice = new Slice();
-    for (const [key, { expiresAt }] of this.#entries) {
-      if (expiresAt <= performance.now()) this.remove(key);
-      if (!slice.isOver) continue;
-      await slice.rest();
-      if (signal.aborted) return;
-    }
-  }
-}
-
-/** Two bytes for each character: what V8 needs at most. */
-function sizeOf(key: string, value: string): number {
-  return 2 * (key.length + value.length) + entryOverhead;
-}
+import { CacheRoom, LocalCache, shareCaches } from './local-cache.js';
 
 const noClustering = { refused: 'caches are not shared with other servers', isShared: true } as const;
 
@@ -181,14 +92,16 @@ export const cachedbLocalModule = defineBuiltIn({
   name: 'cachedb_local',
   parameters,
   load({ parameters: values, caches, mi, log }) {
-    const room: CacheRoom = { maxEntries: values.max_entries, maxBytes: values.max_bytes, entries: 0, bytes: 0 };
+    const room = new CacheRoom({ maxEntries: values.max_entries, maxBytes: values.max_bytes });
     const collections = new Map<string, LocalCache>();
+    const shared = new Map<string, LocalCache>();
     // Of two URLs with one system the last counts, as in OpenSIPS.
     const urls = values.cachedb_url.length === 0 ? ['local://'] : values.cachedb_url;
     const systems = new Map(urls.map((url) => parseCacheUrl(url) ?? fail(url)).map((url) => [url.system, url]));
     for (const { system, collection } of systems.values()) {
       const cache = collections.get(collection) ?? new LocalCache(room);
       collections.set(collection, cache);
+      shared.set(system, cache);
       caches.add(system, cache);
     }
     mi.statistics.add('cachedb_local', 'cache_entries', 'computed', () => room.entries, {
@@ -211,6 +124,7 @@ export const cachedbLocalModule = defineBuiltIn({
       }
     };
     return {
+      forThreads: () => shareCaches(shared, room),
       start: () => {
         timer = setInterval(() => {
           clean().catch((error: unknown) =>

@@ -5,18 +5,29 @@ import { packageFile } from '../../base/package.js';
 import { takesText } from '../../mi/commands/about.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
+import type { CallParameters } from '../../mi/commands/parameters.js';
 import { text as aText, either, list, mapOf, object } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { ConstantResult } from '../../mi/results/result.js';
-import type { ServerFacts } from '../../module.js';
+import { type CommandsHere, type CommonFacts, only } from '../here.js';
 
-/** What these commands tell of the server. */
-export type CommonFacts = Pick<ServerFacts, 'name' | 'version' | 'startedAt' | 'upTime'>;
+export const coreHere: CommandsHere = ({ mi, facts, isToldAtHome }) => [
+  { command: uptimeCommand(facts) },
+  { command: versionCommand(facts) },
+  ...reflectionCommands(mi).map((command) => ({
+    command,
+    takes: (given: CallParameters): boolean => {
+      const text = only(given, 'mi_cmd');
+      return command.name !== 'help' || typeof text !== 'string' || !isToldAtHome(text);
+    },
+  })),
+];
 
 export function uptimeCommand(facts: CommonFacts): Command {
   return command({
     name: 'uptime',
+    where: 'anywhere',
     readOnly: true,
     withoutCall: true,
     withoutContext: true,
@@ -37,6 +48,7 @@ export function versionCommand(facts: CommonFacts): Command {
   const version = new ConstantResult({ Server: server });
   return command({
     name: 'version',
+    where: 'anywhere',
     readOnly: true,
     withoutCall: true,
     withoutContext: true,
@@ -54,6 +66,7 @@ export function reflectionCommands(mi: ManagementInterface): readonly Command[] 
   return [
     command({
       name: 'which',
+      where: 'anywhere',
       readOnly: true,
       withoutCall: true,
       withoutContext: true,
@@ -76,6 +89,7 @@ export function reflectionCommands(mi: ManagementInterface): readonly Command[] 
     }),
     command({
       name: 'help',
+      where: 'anywhere',
       readOnly: true,
       withoutCall: true,
       withoutContext: true,

@@ -2,6 +2,7 @@
 import { networkOf } from '../../base/address.js';
 import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
+import { SharedCount } from '../../base/shared-count.js';
 import type { SharedTableMemory } from '../../base/shared-table.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Caller } from '../../http/exchange.js';
@@ -10,20 +11,30 @@ import type { RootHere } from '../../http/threads/face.js';
 import { isWatched } from '../../mi/calls/channels.js';
 import { RateLimit } from '../../mi/calls/guard.js';
 import { Runner } from '../../mi/calls/run.js';
-import { Command, type Level, type ParameterAbout, type Recipe } from '../../mi/commands/command.js';
+import { Command, type Level, type ParameterAbout, type Recipe, type Where } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
-import type { CallParameters } from '../../mi/commands/parameters.js';
 import { ManagementInterface, type SharedCounts } from '../../mi/management-interface.js';
 import { Outcome } from '../../native/layout.js';
 import { RequestScanner } from '../../native/scanner.js';
-import { type CommonFacts, reflectionCommands, uptimeCommand, versionCommand } from '../core/anywhere.js';
-import { findIn, getCommand } from '../statistics/get.js';
+import { cacheHere } from '../cache/here.js';
+import { coreHere } from '../core/anywhere.js';
+import type { CommandHere, CommandsHere, CommonFacts, ThreadContext } from '../here.js';
+import { statisticsHere } from '../statistics/get.js';
+import { usrlocHere } from '../usrloc/here.js';
 import { CallReader } from './call-reader.js';
 import { JsonRpc } from './jsonrpc.js';
 import { mediaTypes } from './media-types.js';
 
 /** Bytes of the longest request that a thread looks at: most are short, and scanned twice. */
 const longestBody = 4096;
+
+/** The modules with commands that run anywhere. */
+const commandsHere: Readonly<Record<string, CommandsHere>> = {
+  core: coreHere,
+  statistics: statisticsHere,
+  usrloc: usrlocHere,
+  cache: cacheHere,
+};
 
 /** A command, as a thread is told of it. */
 interface SentCommand {
@@ -37,6 +48,7 @@ interface SentCommand {
   readonly recipes: readonly Recipe[];
   readonly optional: Recipe;
   readonly parameters: Readonly<Record<string, ParameterAbout>>;
+  readonly where: Where;
   /** True where what is told of it may be another thing each time. */
   readonly changes: boolean;
 }
@@ -48,7 +60,12 @@ interface CallsInThread {
   readonly commands: readonly SentCommand[];
   readonly facts: Pick<CommonFacts, 'name' | 'version'> & { readonly startedAt: number; readonly upTime: number };
   readonly protection: Protection | undefined;
+  /** What modules give, by their names. */
+  readonly modules: Readonly<Record<string, unknown>>;
   readonly maxPending: number;
+  /** Of the calls that are pending in all threads. */
+  readonly pending: SharedArrayBuffer;
+  readonly thread: number;
   readonly timeout: number;
   readonly replies: {
     readonly windowSize: number;
@@ -80,13 +97,14 @@ export function callsInThread(
   mi: ManagementInterface,
   facts: CommonFacts,
   thread: number,
-  settings: Omit<CallsInThread, 'counts' | 'commands' | 'facts' | 'protection'>,
+  settings: Omit<CallsInThread, 'counts' | 'commands' | 'facts' | 'protection' | 'thread'>,
 ): CallsInThread | undefined {
   const { protection, commands } = mi;
   const isSeen = protection?.audit?.hasSink === true || mi.around !== undefined || isWatched() || commands.isOpen;
   if (isSeen || !mi.isShared) return undefined;
   return {
     ...settings,
+    thread,
     counts: mi.sharedWith(thread),
     commands: commands.entries.map(sentCommand),
     facts: { name: facts.name, version: facts.version, startedAt: facts.startedAt(), upTime: facts.upTime() },
@@ -108,9 +126,10 @@ function receivedRate(sent: SentRate | undefined): RateLimit | undefined {
 }
 
 function sentCommand({ module, command }: CommandEntry): SentCommand {
-  const { name, aliases, help, level, readOnly, namedOnly, recipes, optional, abouts } = command;
+  const { name, aliases, help, level, readOnly, namedOnly, recipes, optional, abouts, where } = command;
   return {
     module,
+    where,
     name,
     aliases,
     help,
@@ -144,19 +163,10 @@ function listedCommand(sent: SentCommand): Command {
   return new Command({ name, aliases, help, level, readOnly, namedOnly, recipes, optional, parameters, run });
 }
 
-/** Tells of some parameters whether their call is run here. */
-type IsHere = (given: CallParameters) => boolean;
-
-const always: IsHere = () => true;
-
-/** The one parameter of a call that has one. */
-function only(given: CallParameters, name: string): unknown {
-  return Array.isArray(given) ? given[0] : (given as Readonly<Record<string, unknown>> | undefined)?.[name];
-}
-
 /** Makes the root whose calls a thread runs by itself. */
 export function rootInThread(given: unknown, log: CodedLog): RootHere {
-  const { root, counts, commands, facts, protection, maxPending, timeout, replies } = given as CallsInThread;
+  const { root, counts, commands, facts, protection, modules, maxPending, timeout, replies, ...more } =
+    given as CallsInThread;
   const mi = new ManagementInterface(log, counts);
   const since = performance.now() - facts.upTime * 1000;
   const common: CommonFacts = {
@@ -165,39 +175,21 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
     upTime: () => Math.floor((performance.now() - since) / 1000),
   };
   const changing = new Set<string>();
-  const own = new Map<string, readonly [command: Command, isHere: IsHere]>();
-  const add = (module: string, command: Command, isHere: IsHere): void => {
-    own.set(`${module}:${command.name}`, [command, isHere]);
-  };
-  add('core', uptimeCommand(common), always);
-  add('core', versionCommand(common), always);
-  for (const command of reflectionCommands(mi)) {
-    add('core', command, (asked) => {
-      const text = only(asked, 'mi_cmd');
-      return command.name !== 'help' || typeof text !== 'string' || !isChanging(text);
-    });
+  const isToldAtHome = (text: string): boolean =>
+    mi.commands.entries.some((entry) => changing.has(entry.fullName) && mi.commands.finds(text, entry));
+  const own = new Map<string, CommandHere>();
+  const context: ThreadContext = { mi, log, facts: common, isToldAtHome, given: modules };
+  for (const [module, make] of Object.entries(commandsHere)) {
+    for (const made of make(context)) own.set(`${module}:${made.command.name}`, made);
   }
-  add('statistics', getCommand(mi, findIn(mi, log)), (asked) => {
-    const items = only(asked, 'statistics');
-    if (!Array.isArray(items) || items.length > 16) return false;
-    const { statistics } = mi;
-    // What this thread does not know may be there since.
-    return items.every(
-      (item) =>
-        typeof item === 'string' &&
-        !item.endsWith(':') &&
-        statistics.find([item], { all: false }).some(({ kind }) => kind !== 'computed'),
-    );
-  });
-  const here = new Map<number, IsHere>();
+  const here = new Map<number, CommandHere>();
   for (const sent of commands) {
-    const [command, isHere] = own.get(`${sent.module}:${sent.name}`) ?? [listedCommand(sent), undefined];
-    const { number, fullName } = mi.commands.add(sent.module, command);
-    if (isHere !== undefined) here.set(number, isHere);
+    const made = sent.where === 'anywhere' ? own.get(`${sent.module}:${sent.name}`) : undefined;
+    if (sent.where === 'anywhere' && made === undefined)
+      throw coded('ERR_STATE', new TypeError(`nothing runs command ${sent.module}:${sent.name} in a thread`));
+    const { number, fullName } = mi.commands.add(sent.module, made?.command ?? listedCommand(sent));
+    if (made !== undefined) here.set(number, made);
     if (sent.changes) changing.add(fullName);
-  }
-  function isChanging(text: string): boolean {
-    return mi.commands.entries.some((entry) => changing.has(entry.fullName) && mi.commands.finds(text, entry));
   }
   if (protection !== undefined) {
     const { allowCommands, denyCommands } = protection;
@@ -207,7 +199,8 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
   }
   mi.seal();
   const batches = mi.statistics.add('mi', 'batches', 'counter');
-  const runner = new Runner(mi, { maxPending, timeout });
+  const pending = new SharedCount(more.pending, more.thread);
+  const runner = new Runner(mi, { maxPending, pending, timeout });
   const jsonRpc = new JsonRpc(mi, runner, { ...replies, batches, tracer: undefined });
   const scanner = new RequestScanner(mi.commands.lastingMethods(), replies.maxValues);
   const reader = new CallReader(mi);
@@ -233,10 +226,11 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
         scanner.release(scanner.idSlot);
         if (outcome !== Outcome.call && outcome !== Outcome.notification) return false;
         const entry = mi.commands.entries[scanner.command];
-        const isHere = here.get(scanner.command);
-        if (entry === undefined || isHere === undefined || !isLet(entry, caller)) return false;
+        const made = here.get(scanner.command);
+        if (entry === undefined || made === undefined || !isLet(entry, caller)) return false;
+        if (made.takes === undefined) return true;
         const { paramsStart, paramsEnd } = scanner;
-        return paramsEnd === 0 || isHere(reader.given(body, paramsStart, paramsEnd));
+        return made.takes(paramsEnd === 0 ? undefined : reader.given(body, paramsStart, paramsEnd));
       },
     },
   };

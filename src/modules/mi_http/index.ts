@@ -1,3 +1,4 @@
+import { SharedCount } from '../../base/shared-count.js';
 import { defineParameters } from '../../config/parameter.js';
 import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
@@ -60,10 +61,11 @@ export const miHttpModule = defineBuiltIn({
   parameters,
   needs: ['httpd'],
   load(context) {
-    const { httpd, mi, parameters, facts } = context;
+    const { httpd, mi, parameters, facts, forThreads } = context;
     const { root } = parameters;
     const hasPages = parameters.html === 1;
-    const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
+    const pending = new SharedCount(SharedCount.make(facts.threads + 1));
+    const runner = new Runner(mi, { maxPending: parameters.max_pending, pending, timeout: parameters.mi_timeout });
     const tracing = tracingOf(context, 'mi_http', parameters);
     let jsonRpc: JsonRpc | undefined;
     let web: WebInterface | undefined;
@@ -126,7 +128,15 @@ export const miHttpModule = defineBuiltIn({
         jsonRpc = new JsonRpc(mi, runner, { ...replies, batches, tracer });
         const { max_pending: maxPending, mi_timeout: timeout } = parameters;
         if (tracer === undefined)
-          httpd.serveInThreads((thread) => callsInThread(mi, facts, thread, { root, replies, maxPending, timeout }));
+          httpd.serveInThreads((thread) => {
+            // Of one that was lost, those that it had are no more.
+            pending.lost(thread);
+            const modules = forThreads();
+            return callsInThread(mi, facts, thread, {
+              ...{ root, replies, maxPending, timeout, modules },
+              pending: pending.memory,
+            });
+          });
         if (hasPages)
           web = webInterface(context, {
             root,

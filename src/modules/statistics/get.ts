@@ -5,6 +5,27 @@ import { type Command, shapedCommand as command } from '../../mi/commands/comman
 import { anything, mapOf } from '../../mi/commands/shape.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { type ForeignStatistic, findForeign, type Statistic, type Statistics } from '../../mi/statistics.js';
+import { type CommandsHere, only } from '../here.js';
+
+/** Counters and gauges that are named one by one; what a thread does not know may be there at home since. */
+export const statisticsHere: CommandsHere = ({ mi, log }) => [
+  {
+    command: getCommand(mi, findIn(mi, log)),
+    takes: (given) => {
+      const items = only(given, 'statistics');
+      return (
+        Array.isArray(items) &&
+        items.length <= 16 &&
+        items.every(
+          (item) =>
+            typeof item === 'string' &&
+            !item.endsWith(':') &&
+            mi.statistics.find([item], { all: false }).some(({ kind }) => kind !== 'computed'),
+        )
+      );
+    },
+  },
+];
 
 export function groupsOf(statistics: Statistics): () => readonly string[] {
   return () => [...new Set(statistics.all.map(({ group }) => `${group}:`))].sort();
@@ -37,6 +58,7 @@ export function getCommand(mi: ManagementInterface, find: FindStatistics): Comma
   const groups = groupsOf(statistics);
   return command({
     name: 'get',
+    where: 'anywhere',
     aliases: ['get_statistics'],
     readOnly: true,
     withoutCall: true,

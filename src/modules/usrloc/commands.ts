@@ -9,7 +9,13 @@ import type { ContactDatabase } from './contact-database.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError, writeAorAgain } from './domain.js';
 import { dumpPage, dumpSome } from './dump.js';
 import { findAors } from './find.js';
-import type { Usrloc } from './usrloc.js';
+
+/** The domains that the commands are about. */
+export interface Contacts {
+  /** Newest first. */
+  readonly domains: readonly Domain[];
+  find(name: string): Domain | undefined;
+}
 
 /** How the commands answer. */
 export interface CommandOptions {
@@ -69,8 +75,14 @@ const domainShape = object({
   AORs: list(either(recordShape, partShape, object({ AOR: text }))),
 });
 
-/** The MI commands of usrloc, in the order in which OpenSIPS lists them. */
-export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }: CommandOptions): readonly Command[] {
+/**
+ * The MI commands of usrloc, in the order in which OpenSIPS lists them. Those that change contacts run anywhere as long as home has
+ * not to see each change: see SharedContacts of here.ts.
+ */
+export function usrlocCommands(
+  usrloc: Contacts,
+  { hashSize, firstFlag, database }: CommandOptions,
+): readonly Command[] {
   /** The result of a call that changed contacts: with `persist_interval` 0 once they are written. */
   const kept = <T>(result: T): T | Promise<T> => (database?.isImmediate === true ? written(database, result) : result);
   const flagNames = (mask: number): readonly string[] => {
@@ -84,6 +96,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
   return [
     command({
       name: 'rm',
+      where: 'anywhere',
       destructive: true,
       aliases: ['ul_rm'],
       help: 'Deletes an address of record with all of its contacts; one that is not there is no error.',
@@ -98,6 +111,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'rm_contact',
+      where: 'anywhere',
       destructive: true,
       aliases: ['ul_rm_contact'],
       help: 'Deletes one contact of an address of record, found by the text of its URI.',
@@ -113,6 +127,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'dump',
+      where: 'anywhere',
       aliases: ['ul_dump'],
       readOnly: true,
       help:
@@ -148,6 +163,8 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'flush',
+      // Home alone has the file. The same holds for sync.
+      where: 'home',
       aliases: ['ul_flush'],
       help: 'Writes pending changes to the file of `persist` now; without one this has nothing to do.',
       result: ok,
@@ -155,6 +172,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'add',
+      where: 'anywhere',
       aliases: ['ul_add'],
       help: 'Saves a contact. expires is in seconds, 0 is for ever; q is a text such as 0.5; the last three are bit masks.',
       recipes: [
@@ -199,6 +217,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'show_contact',
+      where: 'anywhere',
       aliases: ['ul_show_contact'],
       readOnly: true,
       help: 'Shows the contacts of one address of record.',
@@ -214,6 +233,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'sync',
+      where: 'home',
       aliases: ['ul_sync'],
       help:
         'Writes one address of record to the file of `persist` anew, or without one all domains, each as it is; without a file it ' +
@@ -231,6 +251,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'cluster_sync',
+      where: 'anywhere',
       aliases: ['ul_cluster_sync'],
       help: 'Asks another node of the cluster for its contacts; here there is no cluster.',
       result: never,
@@ -240,6 +261,8 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'add_many',
+      // It takes several turns, in which somebody may subscribe to what only home can tell.
+      where: 'home',
       help:
         'Saves many contacts, given as objects with the members aor, contact and expires and, if known, q, callid, ' +
         'cseq, user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance and kv_store. ' +
@@ -258,6 +281,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag, database }
     }),
     command({
       name: 'find',
+      where: 'anywhere',
       readOnly: true,
       help:
         'Finds addresses of record by a part of them, or of a member of one of their contacts, in either case of A to Z. ' +
@@ -306,7 +330,7 @@ async function written<T>(
   return result;
 }
 
-function domainOf(usrloc: Usrloc, name: string): Domain {
+function domainOf(usrloc: Contacts, name: string): Domain {
   const domain = usrloc.find(name);
   if (domain === undefined) throw new MiError(404, 'Table not found');
   return domain;

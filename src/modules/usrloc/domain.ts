@@ -5,12 +5,17 @@ import type { CodedLog } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
 import type { RecordDatabase } from '../../mi/results/record-database.js';
 import {
+  deleteUnchanged,
   type FindOptions,
   type Found,
   keepIn,
+  marksOf,
   RecordLimitError,
   type RecordTable,
+  setUnchanged,
+  sharedNumberOf,
   type TableDump,
+  versionOf,
   writeAgain,
 } from '../../mi/results/record-table.js';
 import type { Statistic } from '../../mi/statistics.js';
@@ -55,10 +60,20 @@ interface DomainParts {
   readonly table: RecordTable<AorRecord>;
   readonly options: DomainOptions;
   readonly events: DomainEvents;
-  /** Counts the contacts that expired. */
-  readonly expired: Statistic;
+  /** Counts the contacts that expired; undefined where none does. */
+  readonly expired: Statistic | undefined;
   /** Limits that all domains of the server share. */
   readonly room: Room;
+  /** Those of all threads; left out, this one alone adds contacts. */
+  readonly ids?: ContactIds;
+}
+
+/** The contacts of an address of record as they were read, with absolute times. */
+interface ReadAor {
+  readonly contacts: readonly StoredContact[];
+  readonly now: number;
+  /** As it has to be when what was made of them is written. */
+  readonly version: number;
 }
 
 /** An address of record is not one that the server can keep. */
@@ -88,17 +103,20 @@ export let keepDomain: (domain: Domain, database: RecordDatabase) => Promise<num
 /** Has an address of record written to its database again; returns whether there is one. */
 export let writeAorAgain: (domain: Domain, aor: string) => boolean;
 
+/** The number by which other threads open the table of a domain. */
+export let numberOfDomain: (domain: Domain) => number;
+
 /**
  * A table of addresses of record and their contacts. All of it lives outside of the JavaScript heap, encoded as the
  * JSON that a dump shows.
  */
 export class Domain {
   readonly #parts: DomainParts;
-  readonly #ids = new ContactIds();
-  #contacts = 0;
+  readonly #ids: ContactIds;
 
   static {
     keepDomain = (domain, database) => domain.#keepIn(database);
+    numberOfDomain = (domain) => sharedNumberOf(domain.#parts.table);
     writeAorAgain = (domain, aor) => writeAgain(domain.#parts.table, aor);
   }
 
@@ -108,6 +126,7 @@ export class Domain {
     parts: DomainParts,
   ) {
     this.#parts = parts;
+    this.#ids = parts.ids ?? new ContactIds();
   }
 
   /** Addresses of record that have contacts. */
@@ -122,7 +141,8 @@ export class Domain {
 
   /** Contacts, those that have expired but have not been deleted yet included. */
   get contacts(): number {
-    return this.#contacts;
+    // Each has one time.
+    return marksOf(this.#parts.table);
   }
 
   /** Calls `listener` for each contact that is inserted, updated, deleted or expired, by a program or by a command. */
@@ -143,14 +163,18 @@ export class Domain {
    */
   insert(aor: string, input: ContactInput): Contact {
     const key = this.key(aor);
-    const { contacts, now } = this.#read(key);
-    if (contacts.some(({ Contact, Expires }) => Contact === input.contact && !isExpired(Expires, now))) {
-      throw coded(
-        'ERR_CONTACT',
-        new Error(`contact ${input.contact} of ${key} is there already; update it, or save it either way`),
-      );
+    for (;;) {
+      const read = this.#read(key);
+      const { contacts, now } = read;
+      if (contacts.some(({ Contact, Expires }) => Contact === input.contact && !isExpired(Expires, now))) {
+        throw coded(
+          'ERR_CONTACT',
+          new Error(`contact ${input.contact} of ${key} is there already; update it, or save it either way`),
+        );
+      }
+      const stored = this.#put(key, read, input, expiryOf(input.expires, now));
+      if (stored !== undefined) return contactOf(stored, now);
     }
-    return this.save(aor, input);
   }
 
   /**
@@ -160,12 +184,17 @@ export class Domain {
    * @throws RangeError or TypeError as {@link save}
    */
   update(aor: string, contact: string, changes: Partial<Omit<ContactInput, 'contact'>>): Contact | undefined {
-    const { contacts, now } = this.#read(this.key(aor));
-    const found = contacts.find((one) => one.Contact === contact);
-    if (found === undefined || isExpired(found.Expires, now)) return undefined;
+    const key = this.key(aor);
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const at = changes.expires === undefined ? found.Expires : expiryOf(changes.expires, now);
-    return contactOf(this.put(aor, { ...contactOf(found, now), ...given, contact }, at), now);
+    for (;;) {
+      const read = this.#read(key);
+      const { contacts, now } = read;
+      const found = contacts.find((one) => one.Contact === contact);
+      if (found === undefined || isExpired(found.Expires, now)) return undefined;
+      const at = changes.expires === undefined ? found.Expires : expiryOf(changes.expires, now);
+      const stored = this.#put(key, read, { ...contactOf(found, now), ...given, contact }, at);
+      if (stored !== undefined) return contactOf(stored, now);
+    }
   }
 
   /**
@@ -184,13 +213,26 @@ export class Domain {
    * @param original members of a contact that is mirrored
    */
   put(aor: string, input: Omit<ContactInput, 'expires'>, at: number, original: OriginalMembers = {}): StoredContact {
-    const { options, events } = this.#parts;
     const key = this.key(aor);
+    for (;;) {
+      const stored = this.#put(key, this.#read(key), input, at, original);
+      if (stored !== undefined) return stored;
+    }
+  }
+
+  /** @returns undefined when the address of record has changed since it was read; then nothing has been done */
+  #put(
+    key: string,
+    { contacts, version }: ReadAor,
+    input: Omit<ContactInput, 'expires'>,
+    at: number,
+    original: OriginalMembers = {},
+  ): StoredContact | undefined {
+    const { options, events } = this.#parts;
     if (key === '') throw new AorError('address of record is empty; give user@domain or user');
     if (input.keyValues !== undefined && !options.keyValues) {
       throw coded('ERR_CONTACT', new RangeError('keyValues are not kept; set mi_dump_kv_store to 1'));
     }
-    const { contacts } = this.#read(key);
     const index = contacts.findIndex(({ Contact }) => Contact === input.contact);
     const before = contacts[index];
     if (before === undefined && contacts.length >= maxContacts) {
@@ -200,7 +242,8 @@ export class Domain {
     const id =
       original.contactId ?? before?.ContactID ?? (taken.length === 0 ? this.#ids.first(key) : this.#ids.next(taken));
     const stored = storedContact(input, id, at, original);
-    this.#fit(key, placed(contacts, index, stored, options.newestFirst), contacts.length);
+    const placing = placed(contacts, index, stored, options.newestFirst);
+    if (!this.#fit(key, placing, contacts.length, version)) return undefined;
     if (contacts.length === 0) events.emitAor('insert', key);
     events.emit(before === undefined ? 'insert' : 'update', key, () => contactOf(stored, currentSecond()));
     return stored;
@@ -213,11 +256,22 @@ export class Domain {
    */
   remove(aor: string, contact?: string): number {
     const key = this.key(aor);
-    const { contacts, now } = this.#read(key);
-    const kept = contact === undefined ? [] : contacts.filter(({ Contact }) => Contact !== contact);
-    if (kept.length < contacts.length) this.#write(key, kept, contacts.length);
-    this.#tell('delete', key, contacts, kept, now);
-    return contacts.length - kept.length;
+    const { before, kept, now } = this.#keep(key, ({ Contact }) => contact !== undefined && Contact !== contact);
+    this.#tell('delete', key, before, kept, now);
+    return before.length - kept.length;
+  }
+
+  /** Deletes all contacts of an address of record but some. */
+  #keep(
+    key: string,
+    isKept: (contact: StoredContact, now: number) => boolean,
+  ): { readonly before: readonly StoredContact[]; readonly kept: readonly StoredContact[]; readonly now: number } {
+    for (;;) {
+      const { contacts, now, version } = this.#read(key);
+      const kept = contacts.filter((one) => isKept(one, now));
+      const isDone = kept.length === contacts.length || this.#write(key, kept, version);
+      if (isDone) return { before: contacts, kept, now };
+    }
   }
 
   /** The contacts of an address of record that have not expired, in the order in which they are to be tried. */
@@ -274,16 +328,12 @@ export class Domain {
     const { table } = this.#parts;
     // Each contact has one time.
     const { marks } = await keepIn(database, this.name, table, true);
-    this.#contacts += marks;
     let expired = 0;
     const slice = new Slice();
     for (const keys of this.due(currentSecond())) {
       for (const key of keys) {
-        const { contacts, now } = this.#read(key);
-        const kept = contacts.filter(({ Expires }) => !isExpired(Expires, now));
-        if (kept.length === contacts.length) continue;
-        expired += contacts.length - kept.length;
-        this.#write(key, kept, contacts.length);
+        const { before, kept } = this.#keep(key, isLasting);
+        expired += before.length - kept.length;
         if (slice.isOver) await slice.rest();
       }
       if (slice.isOver) await slice.rest();
@@ -293,13 +343,11 @@ export class Domain {
 
   /** Deletes the expired contacts of an address of record as {@link due} names it; returns how many there were. */
   expire(key: string): number {
-    const { contacts, now } = this.#read(key);
-    const kept = contacts.filter(({ Expires }) => !isExpired(Expires, now));
-    const gone = contacts.length - kept.length;
+    const { before, kept, now } = this.#keep(key, isLasting);
+    const gone = before.length - kept.length;
     if (gone > 0) {
-      this.#write(key, kept, contacts.length);
-      this.#parts.expired.add(gone);
-      this.#tell('expire', key, contacts, kept, now);
+      this.#parts.expired?.add(gone);
+      this.#tell('expire', key, before, kept, now);
     }
     return gone;
   }
@@ -321,21 +369,22 @@ export class Domain {
     return key;
   }
 
-  /** The contacts of an address of record with absolute times. */
-  #read(key: string): { contacts: readonly StoredContact[]; now: number } {
+  #read(key: string): ReadAor {
+    const { table } = this.#parts;
     for (;;) {
       const now = currentSecond();
-      const record = this.#parts.table.get(key);
-      if (record === undefined) return { contacts: [], now };
+      const version = versionOf(table, key);
+      const record = table.get(key);
+      if (record === undefined) return { contacts: [], now, version };
       // A remaining time is valid only within the second in which it was read.
       if (currentSecond() !== now) continue;
       const contacts = record.Contacts.map((one) => ({ ...one, Expires: expiresAt(one.Expires, now) }));
-      return { contacts, now };
+      return { contacts, now, version };
     }
   }
 
   /** As {@link #write}, within the limits. @throws ContactLimitError naming the limit; then nothing has changed */
-  #fit(key: string, contacts: readonly StoredContact[], before: number): void {
+  #fit(key: string, contacts: readonly StoredContact[], before: number, version: number): boolean {
     const { room, table } = this.#parts;
     const refused = (reason: string): never => {
       room.refused(reason);
@@ -346,8 +395,9 @@ export class Domain {
     }
     const maxBytes = room.bytesFor(this.usedBytes);
     if (maxBytes !== table.limits.maxBytes) table.limits = { ...table.limits, maxBytes };
+    let isWritten = false;
     try {
-      this.#write(key, contacts, before);
+      isWritten = this.#write(key, contacts, version);
     } catch (error) {
       if (!(error instanceof RecordLimitError)) throw error;
       if (error.limit === 'maxRecordBytes') {
@@ -360,19 +410,17 @@ export class Domain {
         `usrloc is full: it uses ${room.bytes} of ${room.maxBytes} bytes of memory; remove contacts or raise max_bytes (-m)`,
       );
     }
-    room.taken();
+    if (isWritten) room.taken();
+    return isWritten;
   }
 
-  #write(key: string, contacts: readonly StoredContact[], before: number): void {
+  /** @returns false when the address of record has changed since it was read; then nothing has been done */
+  #write(key: string, contacts: readonly StoredContact[], version: number): boolean {
     const { table } = this.#parts;
-    if (contacts.length === 0) {
-      table.delete(key);
-    } else {
-      const Contacts = contacts.map((one) => ({ ...one, Expires: expiresHole(one.Expires) }));
-      const deadline = contacts.reduce((first, { Expires }) => Math.min(first, Expires || Infinity), Infinity);
-      table.set(key, { AOR: key, Contacts }, { deadline });
-    }
-    this.#contacts += contacts.length - before;
+    if (contacts.length === 0) return deleteUnchanged(table, key, version);
+    const Contacts = contacts.map((one) => ({ ...one, Expires: expiresHole(one.Expires) }));
+    const deadline = contacts.reduce((first, { Expires }) => Math.min(first, Expires || Infinity), Infinity);
+    return setUnchanged(table, key, { AOR: key, Contacts }, { deadline }, version);
   }
 
   #tell(
@@ -397,6 +445,10 @@ function addressOf(text: string): string {
   const isUri = ['sip', 'sips'].includes(bare.slice(0, Math.max(0, colon)).toLowerCase());
   const address = isUri ? bare.slice(colon + 1) : bare;
   return address.split(';', 1).join('').split('?', 1).join('');
+}
+
+function isLasting({ Expires }: StoredContact, now: number): boolean {
+  return !isExpired(Expires, now);
 }
 
 /**
@@ -428,14 +480,24 @@ const maxContacts = 128;
  * Gives contacts their ids: bits 0 to 13 tell the contacts of a record apart, 14 to 45 the records, 46 to 61 are a
  * hash of the address of record. Ids begin somewhere, so that those of another run are hardly met again.
  */
-class ContactIds {
+export class ContactIds {
   #label = randomInt(labels);
-  #record = randomInt(2 ** 32);
+  readonly #records: Int32Array;
+
+  /** @param records memory of one number, in which all threads count the records */
+  constructor(records = ContactIds.begin(new Int32Array(1))) {
+    this.#records = records;
+  }
+
+  static begin(records: Int32Array): Int32Array {
+    records[0] = randomInt(2 ** 32);
+    return records;
+  }
 
   /** An id for a contact of a record that has none yet. */
   first(aor: string): string {
-    this.#record = (this.#record + 1) >>> 0;
-    return this.#compose((BigInt(hash16(aor)) << 32n) | BigInt(this.#record));
+    const record = (Atomics.add(this.#records, 0, 1) + 1) >>> 0;
+    return this.#compose((BigInt(hash16(aor)) << 32n) | BigInt(record));
   }
 
   /** An id for another contact of the record that has the `taken` ones, of which there is one at least. */

@@ -1,7 +1,7 @@
 import { coded } from '../../base/codes.js';
 import { aFunction, checkGiven } from '../../base/given.js';
 import type { CodedLog } from '../../base/log.js';
-import type { EventParameters, Events, MiEvent } from '../../mi/events/events.js';
+import { type EventParameters, type Events, type MiEvent, onSubscribed } from '../../mi/events/events.js';
 import type { Contact } from './contact.js';
 
 /** Events of a domain; each carries the contact as it is now, or was last. */
@@ -27,16 +27,21 @@ export class DomainEvents {
     expire: new Set(),
   };
 
-  /** @param publisher gets every event too */
+  /**
+   * @param publisher gets every event too
+   * @param watched called when a listener is added
+   */
   constructor(
     readonly log: CodedLog,
     readonly domain = '',
     readonly publisher?: DomainPublisher | undefined,
+    readonly watched: () => void = () => {},
   ) {}
 
   add(event: DomainEvent, listener: DomainListener): void {
     checkGiven(`listener of usrloc for "${event}"`, listener, aFunction);
     this.#of(event).add(listener);
+    this.watched();
   }
 
   remove(event: DomainEvent, listener: DomainListener): void {
@@ -98,6 +103,12 @@ export class PublishedEvents implements DomainPublisher {
     events.declareForeign(['E_UL_CONTACT_REFRESH', 'E_UL_LATENCY_UPDATE']);
     this.#contact = { insert, update, delete: gone, expire: gone };
     this.#firstFlag = firstFlag;
+  }
+
+  /** Calls a function when somebody subscribes to any of the events. */
+  onSubscribed(run: () => void): void {
+    const all = [this.#aorInsert, this.#aorDelete, ...Object.values(this.#contact)];
+    for (const event of new Set(all)) onSubscribed(event, run);
   }
 
   aor(what: 'insert' | 'delete', domain: string, aor: string): void {

@@ -3,8 +3,9 @@ import { defineBuiltIn } from '../../module.js';
 import { usrlocCommands } from './commands.js';
 import { ContactDatabase } from './contact-database.js';
 import { PublishedEvents } from './events.js';
+import type { ContactsGiven } from './here.js';
 import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
-import { ExpiryTimer, keepContacts, Usrloc } from './usrloc.js';
+import { ExpiryTimer, keepContacts, sharedDomains, Usrloc } from './usrloc.js';
 
 /** The user location service: contacts by address of record, in memory, and in a file that keeps them. */
 export const usrlocModule = defineBuiltIn({
@@ -30,13 +31,14 @@ export const usrlocModule = defineBuiltIn({
             mi.statistics,
           );
     const timer = new ExpiryTimer(() => usrloc.domains, values.timer_interval, values.max_contact_delete, log);
+    const answers = {
+      hashSize: values.hash_size <= 1 ? 512 : 2 ** values.hash_size,
+      firstFlag: values.nat_bflag,
+    };
     return {
       api: usrloc,
-      commands: usrlocCommands(usrloc, {
-        hashSize: values.hash_size <= 1 ? 512 : 2 ** values.hash_size,
-        firstFlag: values.nat_bflag,
-        database,
-      }),
+      commands: usrlocCommands(usrloc, { ...answers, database }),
+      forThreads: (): ContactsGiven => ({ ...sharedDomains(usrloc), answers }),
       check: () => {
         database?.check();
         tellInert(values, log);

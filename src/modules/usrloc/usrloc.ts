@@ -2,12 +2,35 @@ import { currentSecond } from '../../base/clock.js';
 import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
-import { RecordTable } from '../../mi/results/record-table.js';
+import { RecordTable, sharedNumberOf } from '../../mi/results/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
 import type { ContactDatabase } from './contact-database.js';
-import { type AorRecord, Domain, type DomainOptions, maxRecordBytes, Room, type RoomLimits } from './domain.js';
-import { DomainEvents, type DomainPublisher } from './events.js';
+import {
+  type AorRecord,
+  ContactIds,
+  Domain,
+  type DomainOptions,
+  maxRecordBytes,
+  numberOfDomain,
+  Room,
+  type RoomLimits,
+} from './domain.js';
+import { DomainEvents, type PublishedEvents } from './events.js';
 import { domainNameProblem } from './parameters.js';
+
+/** Words that the threads share: whether home has to see each change, and the last number of a record. */
+export const SharedWord = { isWatched: 0, record: 1 } as const;
+
+/** The domains, as a thread is told of them. */
+export interface SharedDomains {
+  /** Number of the table of {@link SharedDomain}, by name. */
+  readonly directory: number;
+  readonly words: SharedArrayBuffer;
+  readonly options: DomainOptions & RoomLimits;
+}
+
+/** A domain in the directory: the number of its table, and its place among all. */
+export type SharedDomain = readonly [table: number, place: number];
 
 let setDatabase: (usrloc: Usrloc, database: ContactDatabase) => void;
 
@@ -16,24 +39,38 @@ export function keepContacts(usrloc: Usrloc, database: ContactDatabase): void {
   setDatabase(usrloc, database);
 }
 
+/** For threads that run commands about contacts. */
+export let sharedDomains: (usrloc: Usrloc) => SharedDomains;
+
 /** The user location service: domains of contacts, for the MI commands and for a registrar in the same process. */
 export class Usrloc {
   readonly #domains = new Map<string, Domain>();
   readonly #statistics: Statistics;
   readonly #log: CodedLog;
-  readonly #options: DomainOptions;
-  readonly #publisher: DomainPublisher | undefined;
+  readonly #options: DomainOptions & RoomLimits;
+  readonly #publisher: PublishedEvents | undefined;
   readonly #room: Room;
   #keeping: ContactDatabase | undefined;
+  readonly #words = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  readonly #ids = new ContactIds(ContactIds.begin(this.#words.subarray(SharedWord.record)));
+  /** Of all domains; undefined until another thread is told of them. */
+  #directory: RecordTable<SharedDomain> | undefined;
 
   static {
     setDatabase = (usrloc, database) => {
       usrloc.#keeping = database;
+      usrloc.#watch();
     };
+    sharedDomains = (usrloc) => ({
+      directory: usrloc.#share(),
+      words: usrloc.#words.buffer as SharedArrayBuffer,
+      options: usrloc.#options,
+    });
   }
 
   /** For module usrloc. */
-  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher) {
+  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: PublishedEvents) {
+    publisher?.onSubscribed(() => this.#watch());
     this.#statistics = statistics;
     this.#log = log;
     this.#options = options;
@@ -97,13 +134,15 @@ export class Usrloc {
     const domain: Domain = new Domain(name, {
       table,
       options: this.#options,
-      events: new DomainEvents(this.#log, name, this.#publisher),
+      events: new DomainEvents(this.#log, name, this.#publisher, () => this.#watch()),
       room: this.#room,
+      ids: this.#ids,
       expired: statistics.add('usrloc', `${name}-expires`, 'counter', {
         help: 'Contacts of one domain that have expired.',
       }),
     });
     this.#domains.set(name, domain);
+    if (this.#directory !== undefined) this.#list(this.#directory, domain);
     this.#keeping?.add(domain);
     return domain;
   }
@@ -116,6 +155,23 @@ export class Usrloc {
    */
   async flush(): Promise<void> {
     await this.#keeping?.flush();
+  }
+
+  /** The number of the directory. */
+  #share(): number {
+    const directory = this.#directory ?? new RecordTable<SharedDomain>();
+    if (this.#directory === undefined) for (const domain of this.#domains.values()) this.#list(directory, domain);
+    this.#directory = directory;
+    return sharedNumberOf(directory);
+  }
+
+  #list(directory: RecordTable<SharedDomain>, domain: Domain): void {
+    directory.set(domain.name, [numberOfDomain(domain), [...this.#domains.keys()].indexOf(domain.name)]);
+  }
+
+  /** From now on home has to see each change: it is told to others, or written to a file. */
+  #watch(): void {
+    Atomics.store(this.#words, SharedWord.isWatched, 1);
   }
 
   /** The domain of a name if there is one. */

@@ -20,6 +20,11 @@
 //!   the places that a writer has given up and its look at whether somebody asked. So a walk that has seen a record never
 //!   takes one of the same key, set again, for one that was there when it began.
 //!
+//! - **Versions.** Each change of a record counts, when it is done, in the one of [`STRIPES`] numbers that its key has. Who reads
+//!   the number and then the record may have its own change taken only if the number is still the same, which is
+//!   compared where changes wait for each other. So of two threads that change a record by what they have read, one
+//!   reads again.
+//!
 //! All memory is owned by reference counts, and is freed with the last of them. What a writer did before it returned
 //! is seen by every call that begins afterwards, on any thread that knows it has returned.
 
@@ -42,6 +47,8 @@ use std::sync::{Arc, PoisonError};
 const STEP: usize = 8192;
 /// Bytes that a record is counted with beside its block: its entry, its place in the index, and free room.
 const RECORD_OVERHEAD: usize = 60;
+/// Numbers that changes are counted in.
+const STRIPES: usize = 64;
 /// Records that are looked up together.
 const BATCH: usize = 16;
 /// Pages of them that are held meanwhile: of more than 8, arc-swap would have to count the holders.
@@ -81,6 +88,8 @@ pub enum Rejected {
     Bytes,
     /// The record is longer than the limits allow.
     RecordBytes,
+    /// The record has, or may have, been changed since its version was read.
+    Changed,
 }
 
 impl fmt::Display for Rejected {
@@ -109,6 +118,7 @@ impl fmt::Display for Rejected {
             Self::Records => write!(f, "no more records are allowed"),
             Self::Bytes => write!(f, "no more bytes are allowed"),
             Self::RecordBytes => write!(f, "the record is longer than allowed"),
+            Self::Changed => write!(f, "the record has been changed meanwhile"),
         }
     }
 }
@@ -165,6 +175,37 @@ impl Count {
     }
 }
 
+/// Counts the changes of the records whose keys share it.
+#[derive(Default)]
+struct Version(AtomicU64);
+
+impl Version {
+    /// What is read behind it is not older.
+    fn get(&self) -> u64 {
+        self.0.load(Acquire)
+    }
+
+    /// By the thread that changes the table, behind its changes: who reads the new number sees them.
+    fn count(&self) {
+        self.0.store(self.0.load(Relaxed) + 1, Release);
+    }
+}
+
+struct Versions([Version; STRIPES]);
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Version::default()))
+    }
+}
+
+impl Versions {
+    fn of(&self, hash: Hash) -> &Version {
+        let Self(stripes) = self;
+        &stripes[hash.0 as usize % STRIPES]
+    }
+}
+
 /// What only the thread that changes the table sees.
 #[derive(Default)]
 struct Changing {
@@ -198,6 +239,7 @@ pub struct Shared {
     text_bytes: Count,
     holes: Count,
     used: Count,
+    versions: Versions,
     /// Records that are added are born in it.
     generation: AtomicU32,
     /// True when a walk has begun in this generation, so that the next record that is added begins another one.
@@ -241,11 +283,27 @@ impl Shared {
         self.changing().limits = limits;
     }
 
-    fn store(&self, writer: &mut Writer, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
+    /// A number that is another one once the record of a key has changed, or the like of it.
+    pub fn version(&self, key: &[u8]) -> u64 {
+        self.versions.of(self.hash(key)).get()
+    }
+
+    /// `version`: as it has to be.
+    fn store(
+        &self,
+        writer: &mut Writer,
+        key: &[u8],
+        text: &[u8],
+        deadline: f64,
+        version: Option<u64>,
+    ) -> Result<bool, Rejected> {
         let hash = self.hash(key);
         let (content, head) = writer.record(key, text);
         let size = arena::block_size(content.length) + RECORD_OVERHEAD;
         let mut changing = self.changing();
+        if version.is_some_and(|version| self.versions.of(hash).get() != version) {
+            return Err(Rejected::Changed);
+        }
         let known = changing.find(hash, key);
         let Changing {
             arena,
@@ -296,6 +354,7 @@ impl Shared {
             }
         }
         self.used.change(before, size);
+        self.versions.of(hash).count();
         arena.clean(&self.pages, keeper);
         Ok(known.is_none())
     }
@@ -387,10 +446,22 @@ impl Shared {
 
     /// Deletes a record; returns whether there was one.
     pub fn delete(&self, key: &[u8]) -> bool {
+        self.remove(key, None).is_ok_and(|is_deleted| is_deleted)
+    }
+
+    /// As [`Shared::delete`], if the [`Shared::version`] of the key is still that one.
+    pub fn delete_unchanged(&self, key: &[u8], version: u64) -> Result<bool, Rejected> {
+        self.remove(key, Some(version))
+    }
+
+    fn remove(&self, key: &[u8], version: Option<u64>) -> Result<bool, Rejected> {
         let hash = self.hash(key);
         let mut changing = self.changing();
+        if version.is_some_and(|version| self.versions.of(hash).get() != version) {
+            return Err(Rejected::Changed);
+        }
         let Some((id, place, old)) = changing.find(hash, key) else {
-            return false;
+            return Ok(false);
         };
         let Changing {
             arena, keeper, indexer, ..
@@ -403,8 +474,9 @@ impl Shared {
         self.text_bytes.change(old.text, 0);
         self.holes.change(old.holes, 0);
         self.used.change(arena::block_size(old.length()) + RECORD_OVERHEAD, 0);
+        self.versions.of(hash).count();
         arena.clean(&self.pages, keeper);
-        true
+        Ok(true)
     }
 
     /// Deletes all records and gives their memory back.
@@ -423,6 +495,9 @@ impl Shared {
         ] {
             count.set(0);
         }
+        for version in &self.versions.0 {
+            version.count();
+        }
     }
 
     /// Records.
@@ -437,6 +512,11 @@ impl Shared {
     /// Bytes of all keys and texts, without what stands in holes.
     pub fn bytes(&self) -> usize {
         self.key_bytes.get() + self.text_bytes.get()
+    }
+
+    /// Values in all records that depend on time.
+    pub fn holes(&self) -> usize {
+        self.holes.get()
     }
 
     /// Bytes that the limit of the table counts: those of all records, and what each costs beside its text.
@@ -678,13 +758,31 @@ impl Table {
     /// Sets a record to a text that is known to be JSON without blanks, with at most so many markers of holes.
     /// `deadline` is infinite for none. Returns whether the key is new.
     pub fn set(&mut self, key: &[u8], text: &[u8], marks: usize, deadline: f64) -> Result<bool, Rejected> {
+        self.prepare(key, text, marks)?;
+        self.store(key, text, deadline, None)
+    }
+
+    /// As [`Table::set`], if the [`Shared::version`] of the key is still that one.
+    pub fn set_unchanged(
+        &mut self,
+        key: &[u8],
+        text: &[u8],
+        marks: usize,
+        deadline: f64,
+        version: u64,
+    ) -> Result<bool, Rejected> {
+        self.prepare(key, text, marks)?;
+        self.store(key, text, deadline, Some(version))
+    }
+
+    fn prepare(&mut self, key: &[u8], text: &[u8], marks: usize) -> Result<(), Rejected> {
         check_lengths(key, text)?;
         if marks > 0 {
-            self.writer.with_holes(key, text, marks).map_err(Rejected::Holes)?;
+            self.writer.with_holes(key, text, marks).map_err(Rejected::Holes)
         } else {
             self.writer.plain(key);
+            Ok(())
         }
-        self.store(key, text, deadline)
     }
 
     /// Appends the text of a record with markers in its holes, as [`Table::set`] takes it. Returns how many these are, and the
@@ -701,11 +799,11 @@ impl Table {
         check_lengths(key, text)?;
         reader::validate(text).map_err(Rejected::NotJson)?;
         self.writer.compact(key, text);
-        self.store(key, text, deadline)
+        self.store(key, text, deadline, None)
     }
 
-    fn store(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
-        let taken = self.shared.store(&mut self.writer, key, text, deadline);
+    fn store(&mut self, key: &[u8], text: &[u8], deadline: f64, version: Option<u64>) -> Result<bool, Rejected> {
+        let taken = self.shared.store(&mut self.writer, key, text, deadline, version);
         self.writer.trim();
         taken
     }
