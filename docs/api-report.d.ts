@@ -1147,7 +1147,7 @@ interface UpstreamHealth {
 }
 
 class Usrloc {
-  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: PublishedEvents);
+  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher);
   get domains(): readonly Domain[];
   domain(name: string): Domain;
   flush(): Promise<void>;

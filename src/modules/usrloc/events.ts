@@ -16,6 +16,8 @@ export interface DomainPublisher {
   aor(what: 'insert' | 'delete', domain: string, aor: string): void;
   /** @param contact called only if a listener needs it */
   contact(what: DomainEvent, domain: string, aor: string, contact: () => Contact): void;
+  /** Calls a function when somebody subscribes to what it publishes. */
+  onSubscribed?(run: () => void): void;
 }
 
 /** The listeners of a domain. */
@@ -105,7 +107,6 @@ export class PublishedEvents implements DomainPublisher {
     this.#firstFlag = firstFlag;
   }
 
-  /** Calls a function when somebody subscribes to any of the events. */
   onSubscribed(run: () => void): void {
     const all = [this.#aorInsert, this.#aorDelete, ...Object.values(this.#contact)];
     for (const event of new Set(all)) onSubscribed(event, run);

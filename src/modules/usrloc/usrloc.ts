@@ -15,7 +15,7 @@ import {
   Room,
   type RoomLimits,
 } from './domain.js';
-import { DomainEvents, type PublishedEvents } from './events.js';
+import { DomainEvents, type DomainPublisher } from './events.js';
 import { domainNameProblem } from './parameters.js';
 
 /** Words that the threads share: whether home has to see each change, and the last number of a record. */
@@ -48,7 +48,7 @@ export class Usrloc {
   readonly #statistics: Statistics;
   readonly #log: CodedLog;
   readonly #options: DomainOptions & RoomLimits;
-  readonly #publisher: PublishedEvents | undefined;
+  readonly #publisher: DomainPublisher | undefined;
   readonly #room: Room;
   #keeping: ContactDatabase | undefined;
   readonly #words = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
@@ -69,8 +69,8 @@ export class Usrloc {
   }
 
   /** For module usrloc. */
-  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: PublishedEvents) {
-    publisher?.onSubscribed(() => this.#watch());
+  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher) {
+    publisher?.onSubscribed?.(() => this.#watch());
     this.#statistics = statistics;
     this.#log = log;
     this.#options = options;
