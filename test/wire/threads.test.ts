@@ -455,6 +455,28 @@ unless(isNode, describe)('a server with threads', () => {
     for (const [options, reason] of refused) expect(() => createServer({ threads: 2, ...options })).toThrow(reason);
   });
 
+  test('has metrics of each thread by its number', async ({ lifetime }) => {
+    const server = await start(lifetime, { threads: 3, prometheus: {} });
+    const open = await Promise.all(Array.from({ length: 9 }, () => RawClient.connect(server.port)));
+    lifetime.onTestFinished(() => {
+      for (const { socket } of open) socket.destroy();
+    });
+    await expect.poll(() => server.threads.reduce((sum, { connections }) => sum + connections, 0)).toBe(9);
+    const { body } = await post(server, '', { method: 'GET', path: '/metrics' });
+    const values = (name: string): readonly (readonly [thread: number, value: number])[] =>
+      [...body.matchAll(new RegExp(`^mi_httpd_thread_${name}\\{thread="(\\d)"\\} (\\d+)$`, 'gm'))].map(
+        ([, thread, value]) => [Number(thread), Number(value)] as const,
+      );
+    expect(values('serving')).toStrictEqual([
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]);
+    // With that which asks.
+    expect(values('connections').reduce((sum, [, count]) => sum + count, 0)).toBe(10);
+    expect(values('requests').reduce((sum, [, count]) => sum + count, 0)).toBe(1);
+  });
+
   test('does not share its port with another server', async ({ lifetime }) => {
     const server = await start(lifetime);
     for (const threads of [0, 1, 2]) {

@@ -24,7 +24,7 @@ export const prometheusModule = defineBuiltIn({
   load({ httpd, mi, log, facts, parameters: values }) {
     const lines = values.statistics.flatMap((line) => line.split(/\s+/)).filter((item) => item !== '');
     const items = lines.length === 0 ? undefined : lines;
-    const process = new ProcessMetrics(facts.version);
+    const process = new ProcessMetrics(facts.version, facts.threads, () => httpd.threads);
     const told = new Set<string>();
     const page = new MetricsPage({
       naming: new Naming({

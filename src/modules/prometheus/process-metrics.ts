@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { openFilesLimit } from '../../http/limits/open-files.js';
+import type { ServingThread } from '../../http/threads/faces.js';
 import type { Metric } from './families.js';
 import type { Labels } from './label-rules.js';
 
@@ -22,6 +23,17 @@ const countAge = 5000;
 
 const descriptors = '/proc/self/fd';
 
+/** What is told of each thread that has listeners, and how its value is read. */
+const ofThreads: readonly (readonly [name: string, help: string, read: (thread: ServingThread) => number])[] = [
+  ['mi_httpd_thread_serving', '1 while the thread serves, 0 when it is lost.', ({ isServing }) => (isServing ? 1 : 0)],
+  ['mi_httpd_thread_connections', 'Open connections of the thread.', ({ connections }) => connections],
+  [
+    'mi_httpd_thread_requests',
+    'Requests of the thread that another one serves, and whose reply has not ended.',
+    ({ exchanges }) => exchanges,
+  ],
+];
+
 /** The metrics of this process, and their values. */
 export class ProcessMetrics {
   readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution });
@@ -35,8 +47,17 @@ export class ProcessMetrics {
   /** How many are read. */
   readonly count: number;
 
-  /** @param version of this software */
-  constructor(version: string) {
+  readonly #threads: () => readonly ServingThread[];
+  /** Where the values of threads begin. */
+  readonly #firstOfThreads: number;
+
+  /**
+   * @param version of this software
+   * @param most threads that have listeners, where there are any
+   * @param threads those that there are
+   */
+  constructor(version: string, most = 0, threads: () => readonly ServingThread[] = () => []) {
+    this.#threads = threads;
     const gauge = (name: string, unit: string | undefined, help: string): ProcessMetric => ({
       name,
       type: 'gauge',
@@ -44,7 +65,7 @@ export class ProcessMetrics {
       help,
       labels: [],
     });
-    const read: readonly ProcessMetric[] = [
+    const ofProcess: readonly ProcessMetric[] = [
       {
         name: 'process_cpu_seconds_total',
         type: 'counter',
@@ -66,6 +87,14 @@ export class ProcessMetrics {
             gauge('process_max_fds', undefined, 'File descriptors that may be open.'),
           ]
         : []),
+    ];
+    this.#firstOfThreads = ofProcess.length;
+    const numbers = Array.from({ length: most }, (_, index) => String(index + 1));
+    const read = [
+      ...ofProcess,
+      ...ofThreads.flatMap(([name, help]) =>
+        numbers.map((number) => ({ ...gauge(name, undefined, help), labels: [['thread', number] as const] })),
+      ),
     ];
     this.count = read.length;
     this.all = [
@@ -109,6 +138,16 @@ export class ProcessMetrics {
     if (this.#hasDescriptors) {
       values[6] = this.#openDescriptors();
       values[7] = this.#limit;
+    }
+    const threads = this.#threads();
+    let place = this.#firstOfThreads;
+    const most = (this.count - place) / ofThreads.length;
+    for (const [, , readOne] of ofThreads) {
+      for (let index = 0; index < most; index++) {
+        const thread = threads[index];
+        values[place] = thread === undefined ? 0 : readOne(thread);
+        place += 1;
+      }
     }
     const now = performance.now();
     if (now - this.#resetAt < gathering) return;
