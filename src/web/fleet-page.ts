@@ -11,7 +11,8 @@ import type { CommandEntry } from '../mi/commands/command-table.js';
 import { openParameters } from '../mi/commands/secrets.js';
 import { codes, explained, MiError, RefusedCall } from '../mi/errors.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
-import { JsonText } from '../mi/results/result.js';
+import { discardResult, JsonText } from '../mi/results/result.js';
+import { SplicedJson } from '../mi/results/spliced-json.js';
 import { readArguments } from './arguments.js';
 import { fleetPath } from './page.js';
 import { grouped, timeText } from './quantities.js';
@@ -21,6 +22,9 @@ import { visible } from './visible.js';
 /** Values of an answer that are compared, and UTF-16 units that are shown of one. */
 const mostValues = 200;
 const longestValue = 400;
+
+/** Bytes of an answer that a page is made of, in one go. */
+const longestAnswer = 1 << 20;
 
 /** What the form has. */
 const fields = ['command', 'arg', 'nodes', 'group', 'version', 'timeout', 'rolling'] as const;
@@ -106,7 +110,10 @@ export class FleetPages {
       return;
     }
     const isDry = exchange.argument('dry') !== undefined;
-    const again = (alert: Insertion): void => this.#list(exchange, lister, form, commands, alert);
+    // What is shown nowhere does not come back with the page either.
+    const isOpen = openParameters(caller.command, { command: form.command, params: form.arg })('params');
+    const shown = isOpen ? form : { ...form, arg: '' };
+    const again = (alert: Insertion): void => this.#list(exchange, lister, shown, commands, alert);
     let entry: CommandEntry | undefined;
     try {
       entry = mi.commands.find(form.command, () => []);
@@ -142,13 +149,14 @@ export class FleetPages {
       caller,
       given,
       (value) => {
-        if (!(value instanceof JsonText)) {
+        const isText = value instanceof JsonText || (value instanceof SplicedJson && value.length <= longestAnswer);
+        if (!isText) {
+          discardResult(value);
           again(alertOf('the results are too long for a page: ask for them by JSON-RPC, or for fewer members'));
           return;
         }
-        const isOpen = openParameters(caller.command, given)('params');
-        const shown = isOpen ? form : { ...form, arg: '' };
-        this.#list(exchange, lister, shown, commands, answerMarkup(JSON.parse(value.text) as Told, form.command));
+        const text = value instanceof JsonText ? value.text : value.text();
+        again(answerMarkup(JSON.parse(text) as Told, form.command));
       },
       (error) => again(alertOf(`${error.code} ${explained(error)}`)),
     );

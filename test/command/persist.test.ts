@@ -1,7 +1,7 @@
 // Contacts that outlive the process, however it ends.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { type Daemon, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -180,6 +180,32 @@ describe('contacts that last', () => {
     expect((await add(daemon.url, 'a', 'sip:a@192.0.2.1')).result).toBe('OK');
   });
 
+  for (const [done, damage] of [
+    ['deleted', (file: string) => rmSync(file)],
+    ['deleted with its folder', (file: string) => rmSync(dirname(file), { recursive: true })],
+    ['emptied', (file: string) => writeFileSync(file, '')],
+  ] as const) {
+    test(`a file that is ${done} while it is in use is told, and made anew with all contacts`, async ({ lifetime }) => {
+      const kept = new Kept(lifetime, 0);
+      const daemon = await kept.start();
+      const { url } = daemon;
+      for (const name of ['a', 'b', 'c']) expect((await add(url, name, `sip:${name}@192.0.2.1`)).result).toBe('OK');
+      damage(kept.file);
+      const told = await add(url, 'd', 'sip:d@192.0.2.1');
+      expect(told.error?.data).toMatch(/was deleted, moved or emptied while it was in use/);
+      await daemon.line(/contacts are not written, .* was deleted, moved or emptied/);
+      await daemon.line(/contacts are written to .* again/);
+      expect((await mi(url, 'ul_flush')).result).toBe('OK');
+      expect((await add(url, 'e', 'sip:e@192.0.2.1')).result).toBe('OK');
+      daemon.signal('SIGKILL');
+      await daemon.ended;
+      const next = await kept.start();
+      expect([...(await contacts(next.url))].sort()).toStrictEqual(
+        ['a', 'b', 'c', 'd', 'e'].map((name) => `sip:${name}@192.0.2.1`),
+      );
+    });
+  }
+
   test('a file that is none of ours, and a place where none can be, are told before it serves', async ({
     lifetime,
   }) => {
@@ -243,6 +269,26 @@ describe('contacts that last', () => {
     process.platform !== 'linux' || process.getuid?.() !== 0 || spawnSync('mount', ['--version']).status !== 0
       ? 'a file system of its own needs root'
       : false;
+  unless(lacking, test)(
+    'a first start on a full disk leaves nothing that the next one does not take',
+    async ({ lifetime, skip }) => {
+      for (const size of ['4k', '8k', '20k']) {
+        const kept = new Kept(lifetime, 0);
+        const disk = join(kept.folder, 'kept');
+        mkdirSync(disk);
+        skip(spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'contacts', disk]).status !== 0, 'no mount');
+        lifetime.onTestFinished(() => spawnSync('umount', ['-l', disk]));
+        const full = await runCommand(lifetime, ['-f', kept.config, '-p', '0']);
+        expect(full).toRefuse(/kept\/contacts cannot be opened: No space left on device/);
+        expect(spawnSync('mount', ['-o', 'remount,size=8m', disk]).status).toBe(0);
+        const daemon = await kept.start();
+        expect((await add(daemon.url, 'a', 'sip:a@192.0.2.1')).result).toBe('OK');
+        daemon.signal('SIGTERM');
+        await daemon.ended;
+      }
+    },
+  );
+
   for (const interval of [0, 50]) {
     unless(lacking, test)(
       `a full disk is survived and told, and contacts are written when there is room: persist_interval ${interval}`,

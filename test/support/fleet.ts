@@ -59,6 +59,13 @@ export class Broker {
     throw new Error(`nats-server does not run: ${said.join('\n')}`);
   }
 
+  /** Begins anew with another configuration. */
+  async configure(configuration: string): Promise<void> {
+    await this.kill();
+    writeFileSync(this.#file, `host: 127.0.0.1\nport: ${this.port}\n${configuration}`);
+    await this.run();
+  }
+
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;

@@ -1,4 +1,6 @@
 // The broker comes late, goes, and comes back; strangers and broken members speak on it.
+import { once } from 'node:events';
+import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
@@ -259,5 +261,163 @@ unless(noBroker, describe)('the broker of a fleet', () => {
     await Promise.all(stuck);
     await expect.poll(() => three.map((name) => fleet.lab(name).left)).toStrictEqual([50, 50, 50]);
     expect(resultsOf(await askFleet(gatherer, { command: 'lab:who' }))['sip-01']).toBe('sip-01');
+  });
+
+  test('that denies a part is away, with its reason, until it does not', async ({ lifetime }) => {
+    const broker = await Broker.start(lifetime, 'max_subscriptions: 3\n');
+    const lines: string[] = [];
+    const keep = (_fields: object, text: string): void => void lines.push(text);
+    const log = { debug() {}, info: keep, warn: keep, error: keep };
+    const gathererFleet = { role: 'both' };
+    const fleet = await startFleet(lifetime, {
+      way: 'nats',
+      broker,
+      members: ['sip'],
+      member: () => ({ log: { debug() {}, info() {}, warn() {}, error() {} } }),
+      gatherer: { log },
+      gathererFleet,
+      waits: false,
+    });
+    const { gatherer } = fleet;
+    const problem = async (): Promise<unknown> => JSON.parse((await post(gatherer, asking)).body).error?.data;
+    await expect.poll(problem).toMatch(/is away: maximum subscriptions exceeded/);
+    // It is tried again and again, and told once. The broker numbers its clients, of which some are asked here.
+    let own = 0;
+    const tries = async (): Promise<number> => {
+      const { info } = await stranger(lifetime, broker);
+      own += 1;
+      return (info?.client_id ?? 0) - own;
+    };
+    const before = await tries();
+    await expect.poll(tries, { interval: 500, timeout: 60_000 }).toBeGreaterThan(before + 4);
+    expect(lines.filter((line) => /is away|is connected/.test(line))).toStrictEqual([expect.stringMatching(/is away/)]);
+    await broker.configure('');
+    await here(gatherer, ['gw', 'sip']);
+    expect(resultsOf(await askFleet(gatherer, { command: 'lab:who' }))).toStrictEqual({ gw: 'gatherer', sip: 'sip' });
+  });
+
+  test('may be several, of which one is enough', async ({ lifetime, startServer }) => {
+    const [one = 0, two = 0, ...routes] = await Promise.all([1, 2, 3, 4].map(() => freePort()));
+    const clustered = (own = 0, other = 0): string =>
+      `cluster { name: c, listen: "127.0.0.1:${own}", routes: ["nats://127.0.0.1:${other}"] }\n`;
+    const brokers = [
+      await Broker.start(lifetime, clustered(routes[0], routes[1]), one),
+      await Broker.start(lifetime, clustered(routes[1], routes[0]), two),
+    ];
+    const server = brokers.map(({ url }) => url);
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const common = { log, retry_interval: 1, presence_interval: 1 };
+    const fleet = { server, presence_interval: common.presence_interval, retry_interval: common.retry_interval };
+    await startServer({ log, modules: [new Lab('sip').module], fleet: { ...fleet, name: 'sip', role: 'member' } });
+    const gatherer = await startServer({ log, fleet: { ...fleet, name: 'gw', role: 'gather' } });
+    const works = async (): Promise<unknown> => {
+      const { body } = await post(gatherer, asking);
+      return JSON.parse(body).result?.nodes.sip?.result;
+    };
+    await expect.poll(works).toBe('sip');
+    for (const broker of brokers) {
+      await broker.kill();
+      // Whoever had the other one has seen nothing of it.
+      await expect.poll(works).toBe('sip');
+      await here(gatherer, ['sip']);
+      await broker.run();
+    }
+  });
+
+  test('is nobody that says what NATS would not, or nothing: local calls are not touched, and the stop does not wait', async ({
+    lifetime,
+    startServer,
+  }) => {
+    const info = 'INFO {"server_id":"x","version":"2.9.0","max_payload":1048576,"proto":1}\r\n';
+    for (const told of ['', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'INFO {"a":\r\n', info, '\xff'.repeat(100_000)]) {
+      const sockets = new Set<Socket>();
+      const broker = createServer((socket) => {
+        sockets.add(socket.on('error', () => {}));
+        socket.write(told, 'latin1');
+      });
+      lifetime.onTestFinished(() => {
+        for (const socket of sockets) socket.destroy();
+        broker.close();
+      });
+      broker.listen(0, '127.0.0.1');
+      await once(broker, 'listening');
+      const { port } = broker.address() as AddressInfo;
+      const log = { debug() {}, info() {}, warn() {}, error() {} };
+      const server = await startServer({
+        log,
+        modules: [new Lab('sip').module],
+        fleet: { server: [`nats://127.0.0.1:${port}`], name: 'sip' },
+      });
+      await expect.poll(() => sockets.size).toBeGreaterThan(0);
+      expect(await call(server, 'lab:who')).toBe('sip');
+      const { status, body } = await post(server, asking);
+      expect([status, JSON.parse(body).error.data]).toStrictEqual([503, expect.stringContaining('cannot be asked')]);
+      // While it is still waited for.
+      await server.close();
+    }
+  });
+
+  test('gets no subject of a name that is none', async ({ lifetime }) => {
+    const { gatherer } = await startFleet(lifetime, { way: 'nats', members: ['sip'] });
+    for (const nodes of ['a..b', '.', 'sip.', ['-', '.a'], 'a b', '>', Array.from({ length: 1001 }, () => 'a')]) {
+      const { error } = JSON.parse(
+        (
+          await post(
+            gatherer,
+            JSON.stringify({ jsonrpc: '2.0', method: 'fleet:call', params: { command: 'lab:who', nodes }, id: 1 }),
+          )
+        ).body,
+      );
+      expect(error, JSON.stringify(nodes).slice(0, 40)).toMatchObject({ code: -32602 });
+    }
+    const many = Array.from({ length: 33 }, (_, n) => `*${n}`);
+    await expect(gatherer.call('fleet:members', { nodes: many })).rejects.toMatchObject({ code: -32602 });
+    // A pattern is no name that could be missing.
+    await expect(gatherer.call('fleet:call', { command: 'lab:who', nodes: 'zz*' })).rejects.toMatchObject({
+      code: 404,
+    });
+    expect(resultsOf(await askFleet(gatherer, { command: 'lab:who' }))).toStrictEqual({ sip: 'sip' });
+  });
+
+  test('has 200 members: their answers are merged as they came, and are held until the client has them', async ({
+    lifetime,
+  }) => {
+    const most = 8_388_608;
+    const fleet = await startFleet(lifetime, { way: 'nats', members: ['sip'], gathererFleet: { max_answers: most } });
+    const { gatherer } = fleet;
+    const nats = await stranger(lifetime, fleet.broker as Broker);
+    const names = Array.from({ length: 200 }, (_, n) => `m${String(n).padStart(3, '0')}`);
+    const text = 'ž😀'.repeat(4000);
+    for (const name of names) {
+      nats.publish(`mi.v1.default.presence.${name}`, presence({ name }));
+      nats.subscribe(`mi.v1.default.call.*.node.${name}`, {
+        callback: (_error, message) =>
+          void message.respond(`{"v":1,"node":"${name}","readOnly":true,"kind":"result"}\n["${name}","${text}"]`),
+      });
+    }
+    await nats.flush();
+    await here(gatherer, [...names, 'sip']);
+    const answer = await askFleet(gatherer, { command: 'lab:who', timeout: 60 });
+    expect(Object.keys(answer.nodes)).toStrictEqual([...names, 'sip']);
+    for (const name of names) expect(answer.nodes[name]).toStrictEqual({ result: [name, text] });
+    expect(await count(gatherer, 'fleet_held')).toBe(0);
+    // A client that does not read holds what it asked for, and no others get more than there is room for.
+    const body = JSON.stringify({
+      jsonrpc: '2.0',
+      method: 'fleet:call',
+      params: { command: 'lab:who', timeout: 60 },
+      id: 1,
+    });
+    const slow = connectTo(gatherer.port, '127.0.0.1').pause();
+    slow.write(
+      `POST /mi HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await expect.poll(() => count(gatherer, 'fleet_held')).toBeGreaterThan(most / 2);
+    const other = await askFleet(gatherer, { command: 'lab:who', timeout: 60 });
+    const errors = Object.values(other.nodes).filter(({ error }) => error !== undefined);
+    expect(errors.length).toBeGreaterThan(50);
+    expect(errors[0]?.error?.data).toMatch(/max_answers/);
+    slow.destroy();
+    await expect.poll(() => count(gatherer, 'fleet_held')).toBe(0);
   });
 });

@@ -186,6 +186,17 @@ function guideConfiguration(keys: Readonly<Record<string, string>>, tls = ''): s
   return text.replace(/[A-Z]+_NKEY/g, (name) => keys[name] ?? name);
 }
 
+/** A token of NATS accounts, signed by those above. */
+function jwt(by: nkeys.KeyPair, subject: string, name: string, claims: object): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const head = part({ typ: 'JWT', alg: 'ed25519-nkey' });
+  const iat = Math.floor(Date.now() / 1000);
+  const nats = { version: 2, ...claims };
+  const body = part({ jti: name, iat, iss: by.getPublicKey(), name, sub: subject, nats });
+  const signature = by.sign(new TextEncoder().encode(`${head}.${body}`));
+  return `${head}.${body}.${Buffer.from(signature).toString('base64url')}`;
+}
+
 unless(noBroker, describe)('the broker of the guide', () => {
   test('lets each role do what the guide says, by its key', async ({ lifetime }) => {
     const [node, read, admin] = [nkeys.createUser(), nkeys.createUser(), nkeys.createUser()];
@@ -232,6 +243,46 @@ unless(noBroker, describe)('the broker of the guide', () => {
     await expect
       .poll(async () => (await ask(gatherer, '-', {}, 'fleet:members')).error?.data)
       .toMatch(/authorization/i);
+  });
+
+  test('lets in by a file of credentials, as accounts have it, and keeps fleets of two accounts apart', async ({
+    lifetime,
+  }) => {
+    const operator = nkeys.createOperator();
+    const accounts = [nkeys.createAccount(), nkeys.createAccount()];
+    const limits = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
+    const tokens = accounts.map((one, index) =>
+      jwt(operator, one.getPublicKey(), `account-${index}`, { type: 'account', limits }),
+    );
+    const preload = accounts.map((one, index) => `${one.getPublicKey()}: "${tokens[index]}"`).join('\n');
+    const self = jwt(operator, operator.getPublicKey(), 'operator', { type: 'operator' });
+    const broker = await Broker.start(
+      lifetime,
+      `operator: "${self}"\nresolver: MEMORY\nresolver_preload: {\n${preload}\n}\n`,
+    );
+    const creds = (account: nkeys.KeyPair): string => {
+      const user = nkeys.createUser();
+      const token = jwt(account, user.getPublicKey(), 'user', { type: 'user', subs: -1, data: -1, payload: -1 });
+      const seed = new TextDecoder().decode(user.getSeed());
+      return temporaryFile(
+        lifetime,
+        'creds',
+        `-----BEGIN NATS USER JWT-----\n${token}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
+      );
+    };
+    for (const [index, account] of accounts.entries()) {
+      const { gatherer } = await startFleet(lifetime, {
+        way: 'nats',
+        broker,
+        members: [`sip-${index}`],
+        fleet: () => ({ creds_file: creds(account) }),
+        gathererFleet: { creds_file: creds(account) },
+      });
+      const who = await ask(gatherer, '-', { command: 'lab:who' });
+      expect(Object.keys(who.result?.nodes ?? {})).toStrictEqual([`sip-${index}`]);
+    }
+    const { gatherer: out } = await startFleet(lifetime, { way: 'nats', broker, members: [], waits: false });
+    await expect.poll(async () => (await ask(out, '-', {}, 'fleet:members')).error?.data).toMatch(/authorization/i);
   });
 
   unless(noOpenssl, test)('speaks TLS, with certificates on both sides', async ({ lifetime, files }) => {

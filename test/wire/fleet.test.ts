@@ -1,5 +1,6 @@
 // One command on many servers, by both ways: every answer with its node, and everybody who is missing named.
 import { describe, expect } from 'vitest';
+import { isNode } from '../support/engine.js';
 import { askFleet, here, membersOf, noBroker, resultsOf, startFleet, type Way } from '../support/fleet.js';
 import { call, callError, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -25,6 +26,24 @@ for (const way of ['nats', 'http'] as const satisfies readonly Way[]) {
       const set = await askFleet(gatherer, { command: 'lab:set', params: { value: [1, 'ü'] } });
       expect(resultsOf(set)).toStrictEqual({ 'sip-01': 'OK', 'sip-02': 'OK', 'sip-03': 'OK' });
     });
+
+    unless(isNode && 'its listeners are in the main thread', test)(
+      'is the same where listeners are in threads',
+      async ({ lifetime }) => {
+        const httpd = { threads: 2 };
+        const options = { way, members: three, member: () => ({ httpd }), gatherer: { httpd } };
+        const { gatherer } = await startFleet(lifetime, options);
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, () => askFleet(gatherer, { command: 'lab:text', params: [50_000] })),
+        );
+        for (const { nodes, missing } of answers) {
+          expect(missing).toStrictEqual([]);
+          for (const name of three) expect(nodes[name]).toStrictEqual({ result: 's'.repeat(50_000) });
+        }
+        const denied = await askFleet(gatherer, { command: 'lab:nothing' });
+        expect(three.map((name) => denied.nodes[name]?.error?.code)).toStrictEqual([-32601, -32601, -32601]);
+      },
+    );
 
     test('errors are those of their members', async ({ lifetime }) => {
       const { gatherer } = await startFleet(lifetime, { way, members: three.slice(0, 2) });

@@ -10,7 +10,7 @@ pub struct JsonChecker<'env> {
     /// Why the text is no JSON so far, which it stays; empty while it may be.
     #[napi(ts_type = "(piece: Uint8Array) => string")]
     pub push: Method<'env, String>,
-    /// As `push`, when all has come.
+    /// As `push`, when all has come. The next piece is the first one of another text.
     #[napi(ts_type = "() => string")]
     pub end: Method<'env, String>,
 }
@@ -20,7 +20,7 @@ pub fn json_checker<'env>(env: &'env Env) -> Result<JsonChecker<'env>> {
     let state = State::new(env, Checker::default());
     Ok(JsonChecker {
         push: state.method("push", |checker, given| Ok(told(checker.push(given.bytes(0)?))))?,
-        end: state.method("end", |checker, _| Ok(told(checker.end())))?,
+        end: state.method("end", |checker, _| Ok(told(std::mem::take(checker).end())))?,
     })
 }
 

@@ -382,7 +382,9 @@ export class RecordDatabase {
   }
 
   #problem(isFailing: boolean): string {
-    return isFailing ? this.#native.reason() : 'more of them changed than there is room for; all are written anew';
+    return isFailing
+      ? this.#native.reason()
+      : 'all are being written anew, since more changed than there is room for, or the file was gone';
   }
 
   #tellClock(): void {

@@ -5,7 +5,8 @@ import type { CallParameters } from '../../mi/commands/parameters.js';
 import { anything, flag, list, mapOf, number, object, oneOf, text } from '../../mi/commands/shape.js';
 import { invalidParams } from '../../mi/errors.js';
 import type { Fleet } from './fleet.js';
-import type { Selection } from './selection.js';
+import { isMemberName } from './names.js';
+import { isPattern, type Selection } from './selection.js';
 
 const why = mapOf(object({ reason: text }, { outcome: oneOf('unknown', 'not run') }));
 
@@ -124,7 +125,7 @@ export function fleetCommands(
           ),
         ),
       }),
-      run: (given) => ({ ...about, members: fleet.members(selectionOf(given)) }),
+      run: async (given) => ({ ...about, members: await fleet.members(selectionOf(given)) }),
     }),
     shapedCommand({
       name: 'statistics',
@@ -151,8 +152,9 @@ export function fleetCommands(
   ];
 }
 
-/** Most patterns of one call. */
-const mostPatterns = 1000;
+/** Names of one call, and patterns among them: each is tried with each member. */
+const mostNames = 1000;
+const mostPatterns = 32;
 
 /** @throws MiError -32602 for what chooses nobody */
 function selectionOf({ nodes, group, version }: Chosen): Selection {
@@ -165,14 +167,16 @@ function patternsOf(parameter: string, given: JsonValue | undefined): readonly s
   if (given === undefined || given === null || given === '') return undefined;
   const texts: readonly JsonValue[] =
     typeof given === 'string' ? given.split(',') : Array.isArray(given) ? given : [null];
-  const patterns = texts.map((one) => (typeof one === 'string' ? one.trim() : ''));
-  if (
-    patterns.length > 0 &&
-    patterns.length <= mostPatterns &&
-    patterns.every((one) => /^[A-Za-z0-9_.*-]{1,64}$/.test(one))
-  )
-    return patterns;
+  const names = texts.map((one) => (typeof one === 'string' ? one.trim() : ''));
+  if (names.length > mostNames || names.filter(isPattern).length > mostPatterns)
+    throw wrong(parameter, `${mostNames} names at most, ${mostPatterns} of them with *`);
+  // What is no name would make a subject that the broker ends the connection for.
+  if (names.length > 0 && names.every((one) => isMemberName(one) || isMemberPattern(one))) return names;
   throw wrong(parameter, 'names parted by commas, or a list of names');
+}
+
+function isMemberPattern(text: string): boolean {
+  return isPattern(text) && /^[A-Za-z0-9_.*-]{1,64}$/.test(text);
 }
 
 function askedOf({ command, params, timeout, rolling, dry_run: isDryRun = false, ...chosen }: Given) {

@@ -3,6 +3,7 @@ import { stringify } from '../../base/json.js';
 import { reasonOf } from '../../base/text.js';
 import { type ClientTls, tooLong } from '../../client/connection.js';
 import { type Cursor, Parts, Piecewise, TextCursor } from '../../mi/results/cursor.js';
+import { type Splice, SplicedJson } from '../../mi/results/spliced-json.js';
 import { jsonChecker } from '../../native/addon.js';
 import { connectionTo } from './http.js';
 import { Piece } from './links.js';
@@ -137,6 +138,8 @@ class Fetch {
   async #run(pull: Pull, signal: AbortSignal, longest: number, changed: () => void): Promise<void> {
     const checker = jsonChecker();
     const decoder = new TextDecoder('utf-8', { fatal: true });
+    const aborted = (): void => this.#resume();
+    signal.addEventListener('abort', aborted);
     try {
       let all = 0;
       for await (const piece of pull(signal)) {
@@ -150,7 +153,6 @@ class Fetch {
         while (this.isFull && !signal.aborted) {
           await new Promise<void>((resolve) => {
             this.#resume = resolve;
-            signal.addEventListener('abort', () => resolve(), { once: true });
           });
         }
       }
@@ -159,6 +161,7 @@ class Fetch {
     } catch (error) {
       this.failure = error;
     }
+    signal.removeEventListener('abort', aborted);
     this.isOver = true;
     changed();
   }
@@ -258,29 +261,34 @@ class DumpsCursor implements Cursor {
 
 /** The answer to a call with long results: they follow the others, and are fetched while it is sent. */
 export class DumpsAnswer extends Piecewise {
-  readonly #start: string;
+  readonly #start: SplicedJson;
   readonly #dumps: readonly NodeDump[];
   readonly #longest: number;
 
   /**
    * @param start the answer without its last brace
    * @param longest bytes of one dump
+   * @param released told when the answer is sent, or given up
    */
-  constructor(start: string, dumps: readonly NodeDump[], longest: number) {
+  constructor(start: readonly Splice[], dumps: readonly NodeDump[], longest: number, released: () => void) {
     super();
-    this.#start = start;
+    this.#start = new SplicedJson(start, released);
     this.#dumps = dumps;
     this.#longest = longest;
   }
 
   open(): Cursor {
     const dumps = new DumpsCursor(this.#dumps, this.#longest, false);
-    return new Parts([new TextCursor(`${this.#start},"dumps":`), dumps, new TextCursor('}')]);
+    return new Parts([this.#start.open(), new TextCursor(',"dumps":'), dumps, new TextCursor('}')]);
   }
 
   /** What is around the dumps, then each dump. */
   openLines(): Cursor {
-    return new Parts([new TextCursor(`${this.#start}}\n`), new DumpsCursor(this.#dumps, this.#longest, true)]);
+    return new Parts([this.#start.open(), new TextCursor('}\n'), new DumpsCursor(this.#dumps, this.#longest, true)]);
+  }
+
+  override discard(): void {
+    this.#start.discard();
   }
 
   protected whole(): never {

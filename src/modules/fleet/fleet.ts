@@ -3,6 +3,7 @@ import { coded } from '../../base/codes.js';
 import { isObject, type JsonValue, stringify } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
 import { LineRate } from '../../base/log.js';
+import { Slice } from '../../base/slice.js';
 import { shorten } from '../../base/text.js';
 import type { Call, Client } from '../../mi/calls/call.js';
 import { Guard } from '../../mi/calls/guard.js';
@@ -13,6 +14,7 @@ import { isSecretName } from '../../mi/commands/secrets.js';
 import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { JsonText } from '../../mi/results/result.js';
+import { type Splice, SplicedJson } from '../../mi/results/spliced-json.js';
 import type { Statistic } from '../../mi/statistics.js';
 import { DumpsAnswer, type NodeDump, type Pull } from './dumps.js';
 import { moduleName } from './member.js';
@@ -116,7 +118,8 @@ export class Fleet {
   #transport: Transport | undefined;
   #problem: string | undefined = 'it has not begun';
   #running = 0;
-  #held = 0;
+  /** Bytes of answers that all calls hold. */
+  readonly #held = { bytes: 0 };
 
   constructor(settings: FleetSettings) {
     this.#settings = settings;
@@ -138,7 +141,7 @@ export class Fleet {
 
   /** Bytes of answers that calls hold. */
   get held(): number {
-    return this.#held;
+    return this.#held.bytes;
   }
 
   /** @returns the name of the member that tells of itself */
@@ -188,10 +191,21 @@ export class Fleet {
   }
 
   /** Members by their names. @throws RefusedCall where nothing is known of them */
-  members(selection: Selection): readonly ToldMember[] {
+  async members(selection: Selection): Promise<readonly ToldMember[]> {
     this.#check();
+    return await this.#meant(this.#all(), selection);
+  }
+
+  /** Those of some members that are meant, in slices of the loop. */
+  async #meant(all: readonly ToldMember[], selection: Selection): Promise<readonly ToldMember[]> {
     const isMeant = selecting(selection);
-    return this.#all().filter(({ name }) => isMeant(name, this.#known.get(name)?.presence));
+    const found: ToldMember[] = [];
+    const slice = new Slice();
+    for (const member of all) {
+      if (isMeant(member.name, this.#known.get(member.name)?.presence)) found.push(member);
+      if (slice.isOverAfterStep()) await slice.rest();
+    }
+    return found;
   }
 
   /**
@@ -199,31 +213,57 @@ export class Fleet {
    *
    * @throws RefusedCall where the broker is away; MiError for a command that the caller may not run, or where nobody is meant
    */
-  async call(asked: FleetCall, call: Call): Promise<JsonText | DumpsAnswer> {
-    const transport = this.#check();
+  async call(asked: FleetCall, call: Call): Promise<JsonText | SplicedJson | DumpsAnswer> {
+    this.#check();
     const started = performance.now();
     const wanted = this.#wanted(asked.command, asked.params, call.client);
-    const names = this.#names(asked.selection);
-    const turns = turnsOf(names, asked.rolling);
-    if (asked.isDryRun) return this.#dryRun(asked, wanted, turns);
-    const gathered = await this.#within(() => this.#gather(transport, asked, wanted, turns, call));
-    return this.#tell(gathered, performance.now() - started);
+    const turns = async () => turnsOf(await this.#names(asked.selection), asked.rolling);
+    if (asked.isDryRun) return this.#dryRun(asked, wanted, await turns());
+    const held = new Held(this.#held);
+    try {
+      const gathered = await this.#within(async () => {
+        const all = await turns();
+        return this.#gather(this.#check(), asked, wanted, all, call, held);
+      });
+      return this.#tell(gathered, performance.now() - started, held);
+    } catch (error) {
+      held.release();
+      throw error;
+    }
   }
 
   /** Statistics of all members: counters summed, the others by node. */
-  async statistics(items: readonly string[], selection: Selection, call: Call): Promise<JsonText> {
-    const transport = this.#check();
+  async statistics(items: readonly string[], selection: Selection, call: Call) {
+    this.#check();
     const started = performance.now();
-    const names = this.#names(selection);
-    const ask = (command: string, params: CallParameters): Promise<Gathered> => {
-      const asked = { command, params, selection, timeout: undefined, rolling: undefined, isDryRun: false };
-      return this.#gather(transport, asked, this.#wanted(command, params, call.client), [names], call);
-    };
+    const held = new Held(this.#held);
+    try {
+      return await this.#within(async () => {
+        const names = await this.#names(selection);
+        const transport = this.#check();
+        const ask = (command: string, params: CallParameters): Promise<Gathered> => {
+          const asked = { command, params, selection, timeout: undefined, rolling: undefined, isDryRun: false };
+          return this.#gather(transport, asked, this.#wanted(command, params, call.client), [names], call, held);
+        };
+        return await this.#sum(items, ask, started);
+      });
+    } finally {
+      held.release();
+    }
+  }
+
+  async #sum(
+    items: readonly string[],
+    ask: (command: string, params: CallParameters) => Promise<Gathered>,
+    started: number,
+  ) {
     const isAll = items.length === 1 && items[0] === 'all';
-    const [values, kinds] = await this.#within(() =>
-      Promise.all([ask('statistics:get', [items]), ask('statistics:list', isAll ? undefined : [items])]),
-    );
-    const counters = new Map<string, bigint | number>();
+    const [values, kinds] = await Promise.all([
+      ask('statistics:get', [items]),
+      ask('statistics:list', isAll ? undefined : [items]),
+    ]);
+    const slice = new Slice();
+    const counters = new Map<string, number>();
     const gauges = new Map<string, Map<string, JsonValue>>();
     for (const [node, outcome] of [...values.outcomes].sort(byName)) {
       const told = objectOf(outcome);
@@ -231,29 +271,31 @@ export class Fleet {
       for (const [name, value] of Object.entries(told)) {
         // A list by bare names tells the kinds by these.
         const kind = kindOf[name] ?? kindOf[name.slice(name.indexOf(':') + 1)];
-        if (kind === 'incremental' && typeof value === 'number')
-          counters.set(name, Number(counters.get(name) ?? 0) + value);
+        if (kind === 'incremental' && typeof value === 'number') counters.set(name, (counters.get(name) ?? 0) + value);
         else gauges.set(name, (gauges.get(name) ?? new Map<string, JsonValue>()).set(node, value ?? null));
       }
+      if (slice.isOver) await slice.rest();
     }
     const errors = [...values.outcomes].flatMap(([node, outcome]) =>
       outcome.kind === 'error' ? [[node, outcome.error] as const] : [],
     );
     const { missing, why } = missingOf(values);
     const sums = Object.fromEntries([...counters].sort(byName));
-    const byNode = Object.fromEntries([...gauges].sort(byName).map(([name, of]) => [name, Object.fromEntries(of)]));
+    const byNode: [string, Record<string, JsonValue>][] = [];
+    for (const [name, of] of [...gauges].sort(byName)) {
+      byNode.push([name, Object.fromEntries(of)]);
+      if (slice.isOver) await slice.rest();
+    }
     const answered = [...values.outcomes].flatMap(([node, { kind }]) => (kind === 'result' ? [node] : [])).sort();
-    return new JsonText(
-      stringify({
-        nodes: answered,
-        counters: sums,
-        gauges: byNode,
-        errors: Object.fromEntries(errors),
-        missing,
-        why,
-        ms: rounded(performance.now() - started),
-      }),
-    );
+    return {
+      nodes: answered,
+      counters: sums,
+      gauges: Object.fromEntries(byNode),
+      errors: Object.fromEntries(errors),
+      missing,
+      why,
+      ms: rounded(performance.now() - started),
+    };
   }
 
   /** Tells which parameters of an inner call are written to no log. */
@@ -330,20 +372,12 @@ export class Fleet {
   }
 
   /** @throws MiError 404 where nobody is meant */
-  #names(selection: Selection): readonly string[] {
-    const isMeant = selecting(selection);
+  async #names(selection: Selection): Promise<readonly string[]> {
     const all = this.#all();
-    const found = all.filter(({ name }) => isMeant(name, this.#known.get(name)?.presence)).map(({ name }) => name);
-    const others = selection.group === undefined && selection.version === undefined;
-    const names = [
-      ...found,
-      ...(others
-        ? unseen(
-            selection,
-            all.map(({ name }) => name),
-          )
-        : []),
-    ];
+    const found = (await this.#meant(all, selection)).map(({ name }) => name);
+    const isByName = selection.group === undefined && selection.version === undefined;
+    const others = isByName ? unseen(selection, new Set(all.map(({ name }) => name))) : [];
+    const names = [...found, ...others];
     if (names.length > 0) return names;
     throw new MiError(
       404,
@@ -393,6 +427,7 @@ export class Fleet {
     wanted: Wanted,
     turns: readonly (readonly string[])[],
     call: Call,
+    held: Held,
   ): Promise<Gathered> {
     const { rollingTime, counts } = this.#settings;
     const outcomes = new Map<string, Outcome>();
@@ -407,7 +442,7 @@ export class Fleet {
         notAsked.push(...turn);
         continue;
       }
-      const told = await this.#turn(transport, asked, wanted, turn, call, outcomes);
+      const told = await this.#turn(transport, asked, wanted, turn, call, held, outcomes);
       readOnly ??= told;
       const failed = turn.filter((name) => ['error', 'missing'].includes(outcomes.get(name)?.kind ?? 'missing'));
       if (asked.rolling !== undefined && failed.length > 0)
@@ -424,6 +459,7 @@ export class Fleet {
     { level }: Wanted,
     names: readonly string[],
     call: Call,
+    held: Held,
     outcomes: Map<string, Outcome>,
   ): Promise<boolean | undefined> {
     const { fleet, name: at, mostBytes, counts } = this.#settings;
@@ -443,15 +479,12 @@ export class Fleet {
     return new Promise((resolve, reject) => {
       let isReadOnly: boolean | undefined;
       let left = questions.size;
-      let bytesHeld = 0;
       const settle = (name: string, outcome: Outcome): void => {
         outcomes.set(name, outcome);
         left -= 1;
         if (left === 0) end(() => resolve(isReadOnly));
       };
       const end = (then: () => void): void => {
-        this.#held -= bytesHeld;
-        bytesHeld = 0;
         signal.removeEventListener('abort', aborted);
         then();
       };
@@ -460,7 +493,7 @@ export class Fleet {
         end(() => reject(signal.reason));
       };
       const answered = (name: string, bytes: Uint8Array): void => {
-        if (this.#held + bytes.length > mostBytes) {
+        if (this.#held.bytes + bytes.length > mostBytes) {
           settle(name, { kind: 'error', error: tooMuch(mostBytes) });
           return;
         }
@@ -471,8 +504,7 @@ export class Fleet {
           settle(name, { kind: 'missing', reason, isUnknown: true });
           return;
         }
-        this.#held += bytes.length;
-        bytesHeld += bytes.length;
+        held.add(bytes.length);
         isReadOnly ??= answer.readOnly;
         settle(name, answer.outcome);
       };
@@ -491,15 +523,21 @@ export class Fleet {
   }
 
   /** The answer, whose results are the texts that members have printed. */
-  #tell(gathered: Gathered, milliseconds: number): JsonText | DumpsAnswer {
+  #tell(gathered: Gathered, milliseconds: number, held: Held): JsonText | SplicedJson | DumpsAnswer {
     const { outcomes, notAsked, stopped } = gathered;
-    const nodes: string[] = [];
+    const pieces: Splice[] = [];
     const dumps: NodeDump[] = [];
+    let text = '{"nodes":{';
+    let separator = '';
     for (const [name, outcome] of [...outcomes].sort(byName)) {
-      const key = stringify(name);
-      if (outcome.kind === 'result') nodes.push(`${key}:{"result":${outcome.text}}`);
-      else if (outcome.kind === 'error') nodes.push(`${key}:{"error":${stringify(outcome.error)}}`);
-      else if (outcome.kind === 'dump')
+      if (outcome.kind === 'result') {
+        pieces.push(`${text}${separator}"${name}":{"result":`, outcome.bytes);
+        text = '}';
+        separator = ',';
+      } else if (outcome.kind === 'error') {
+        text += `${separator}"${name}":{"error":${stringify(outcome.error)}}`;
+        separator = ',';
+      } else if (outcome.kind === 'dump')
         dumps.push({ name, pull: this.#settings.pull(this.#known.get(name)?.presence, name, outcome.token) });
     }
     const { missing, why } = missingOf(gathered);
@@ -509,8 +547,35 @@ export class Fleet {
       ...(notAsked.length === 0 ? {} : { not_asked: notAsked, stopped }),
       ms: rounded(milliseconds),
     };
-    const start = `{"nodes":{${nodes.join(',')}},${stringify(rest).slice(1, -1)}`;
-    return dumps.length === 0 ? new JsonText(`${start}}`) : new DumpsAnswer(start, dumps, this.#settings.longestDump);
+    pieces.push(`${text}},${stringify(rest).slice(1, -1)}`);
+    const released = (): void => held.release();
+    if (dumps.length > 0) return new DumpsAnswer(pieces, dumps, this.#settings.longestDump, released);
+    pieces.push('}');
+    const answer = new SplicedJson(pieces, released);
+    return answer.length > longestText ? answer : new JsonText(answer.text());
+  }
+}
+
+/** Bytes of an answer that is printed at once, into the window of its reply. */
+const longestText = 32_768;
+
+/** Bytes of answers that a call holds, until its own answer is sent or given up. */
+class Held {
+  readonly #all: { bytes: number };
+  #bytes = 0;
+
+  constructor(all: { bytes: number }) {
+    this.#all = all;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    this.#all.bytes += bytes;
+  }
+
+  release(): void {
+    this.#all.bytes -= this.#bytes;
+    this.#bytes = 0;
   }
 }
 
@@ -554,7 +619,7 @@ function missingOf({ outcomes, readOnly }: Gathered) {
 
 /** The members of a result; none of any other. */
 function objectOf(outcome: Outcome | undefined): Readonly<Record<string, JsonValue | undefined>> {
-  const value: JsonValue = outcome?.kind === 'result' ? JSON.parse(outcome.text) : null;
+  const value: JsonValue = outcome?.kind === 'result' ? JSON.parse(Buffer.from(outcome.bytes).toString('utf8')) : null;
   return isObject(value) ? value : {};
 }
 

@@ -169,7 +169,7 @@ class FleetFace implements Face<Client> {
   ): LaterAnswer<Beginning> | undefined {
     const printed = printResult(value);
     if (typeof printed === 'string' && printed.length * 3 <= this.#room) {
-      this.#done({ kind: 'result', text: printed });
+      this.#done({ kind: 'result', bytes: Buffer.from(printed) });
       return undefined;
     }
     const end = takeEnd(call);
@@ -179,7 +179,7 @@ class FleetFace implements Face<Client> {
       send: ({ pieces, isAll }) => {
         if (isAll) {
           parts.release();
-          this.#done({ kind: 'result', text: Buffer.concat(pieces).toString('utf8') });
+          this.#done({ kind: 'result', bytes: Buffer.concat(pieces) });
           return;
         }
         const token = this.#settings.links.offer(new LongResult(pieces, parts));

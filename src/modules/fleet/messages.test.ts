@@ -48,7 +48,7 @@ const answer: fc.Arbitrary<Answer> = fc.record({
   node: name,
   readOnly: fc.constantFrom(true, false, undefined),
   outcome: fc.oneof(
-    json.map((value) => ({ kind: 'result' as const, text: JSON.stringify(value) })),
+    json.map((value) => ({ kind: 'result' as const, bytes: Buffer.from(JSON.stringify(value)) })),
     fc.record({ kind: fc.constant('dump' as const), token }, { noNullPrototype: true }),
     fc.record({
       kind: fc.constant('error' as const),
@@ -89,7 +89,7 @@ describe('messages of a fleet', () => {
         const asked = readQuestion(bytes);
         if (asked !== undefined) expect(readQuestion(questionBytes(asked))).toStrictEqual(asked);
         const found = readAnswer(bytes);
-        if (found?.outcome.kind === 'result') JSON.parse(found.outcome.text);
+        if (found?.outcome.kind === 'result') JSON.parse(Buffer.from(found.outcome.bytes).toString());
         if (found !== undefined) expect(readAnswer(answerBytes(found))).toStrictEqual(found);
       }),
       { numRuns: 2000 },

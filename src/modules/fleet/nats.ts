@@ -65,6 +65,10 @@ export class NatsTransport implements Transport {
   readonly #running: Promise<void>;
   #connection: NatsConnection | undefined;
   #isUp = false;
+  /** Counts connections, and what they go through: what was waited for before is no news then. */
+  #stage = 0;
+  /** What the broker has against this server, for which the connection was ended. */
+  #fault: string | undefined;
   #isClosed = false;
   #wake: (() => void) | undefined;
   #presence: (() => Uint8Array) | undefined;
@@ -109,7 +113,7 @@ export class NatsTransport implements Transport {
     this.#gatherings.set(token, gathering);
     for (const [index, name] of names.entries()) {
       const problem = this.#send(`${beginning}${name}`, questions.get(name), `${this.#inbox}.${token}.${index}`);
-      if (problem !== undefined) this.#settle(token, gathering, name, () => asked.missing(name, problem, false));
+      if (problem !== undefined && this.#settle(token, gathering, name)) asked.missing(name, problem, false);
     }
     return end;
   }
@@ -124,8 +128,12 @@ export class NatsTransport implements Transport {
     this.#gatherings.clear();
     this.#wake?.();
     const connection = this.#connection;
-    if (connection !== undefined && !connection.isClosed()) {
+    // An attempt to connect ends by itself, and is given up then.
+    if (connection === undefined) return;
+    if (!connection.isClosed()) {
       try {
+        // Who asks from now on is told at once that nobody is here.
+        for (const subscription of this.#subscriptions.values()) subscription.unsubscribe();
         // A broker that does not answer keeps nobody waiting.
         await Promise.race([connection.flush(), wait(500).promise]);
       } catch {
@@ -151,13 +159,14 @@ export class NatsTransport implements Transport {
     }
   }
 
-  #settle(token: string, gathering: Gathering, name: string, tell: () => void): void {
-    if (!gathering.waiting.delete(name)) return;
+  /** @returns true if the member has been waited for until now */
+  #settle(token: string, gathering: Gathering, name: string): boolean {
+    if (!gathering.waiting.delete(name)) return false;
     if (gathering.waiting.size === 0) {
       clearTimeout(gathering.timer);
       this.#gatherings.delete(token);
     }
-    tell();
+    return true;
   }
 
   get #place(): string {
@@ -179,19 +188,25 @@ export class NatsTransport implements Transport {
         }
         this.#connection = connection;
         this.#subscriptions.clear();
-        this.#up();
+        void this.#up();
         for await (const status of connection.status()) {
-          if (status.type === 'disconnect') this.#down('the connection is lost');
-          else if (status.type === 'reconnect') this.#up();
+          if (status.type === 'disconnect') this.#down(this.#fault ?? 'the connection is lost');
+          else if (status.type === 'reconnect') void this.#up();
           else if (status.type === 'error' && status.error instanceof library.errors.PermissionViolationError)
             this.#denied(status.error.operation, status.error.subject);
-          else if (status.type === 'error') this.#down(reasonOf(status.error));
+          else if (status.type === 'error') {
+            // Some faults leave a connection that lacks something, and would for ever: the next one may be better.
+            this.#fault = reasonOf(status.error);
+            this.#down(this.#fault);
+            void connection.close();
+          }
         }
         const reason = await connection.closed();
-        this.#down(reason instanceof Error ? reasonOf(reason) : 'the connection is closed');
+        this.#down(this.#fault ?? (reason instanceof Error ? reasonOf(reason) : 'the connection is closed'));
       } catch (error) {
         this.#down(reasonOf(error));
       }
+      this.#connection = undefined;
       if (this.#isClosed) return;
       const waiting = wait(retryInterval);
       this.#wake = waiting.end;
@@ -221,16 +236,30 @@ export class NatsTransport implements Transport {
     };
   }
 
-  #up(): void {
+  /** Subscribes, and is there when the broker has taken that. */
+  async #up(): Promise<void> {
+    this.#stage += 1;
+    const stage = this.#stage;
+    this.#fault = undefined;
+    this.#subscribeAll();
+    try {
+      await this.#connection?.flush();
+    } catch {
+      // It has gone away, which its status tells.
+      return;
+    }
+    // The status tells a fault a little later than the flush ends.
+    await new Promise(setImmediate);
+    if (stage !== this.#stage || this.#isClosed) return;
     this.#isUp = true;
     this.#around.changed(undefined);
-    this.#subscribeAll();
     this.#tell();
     // Who is there tells it at once, and not within the next seconds.
     if (this.#settings.isGatherer) this.#publish(`${this.#prefix}.who`);
   }
 
   #down(reason: string): void {
+    this.#stage += 1;
     this.#isUp = false;
     if (!this.#isClosed) this.#around.changed(`the broker ${this.#place} is away: ${reason}`);
   }
@@ -240,7 +269,7 @@ export class NatsTransport implements Transport {
       if (operation !== 'publish' || !subject.startsWith(gathering.subject)) continue;
       const name = subject.slice(gathering.subject.length);
       const reason = `the broker does not let this server publish to ${subject}`;
-      this.#settle(token, gathering, name, () => gathering.asked.missing(name, reason, false));
+      if (this.#settle(token, gathering, name)) gathering.asked.missing(name, reason, false);
     }
     if (!this.#lines.isDue(`${operation} ${subject.split('.').slice(0, 5).join('.')}`)) return;
     this.#settings.log.warn(
@@ -264,7 +293,6 @@ export class NatsTransport implements Transport {
   }
 
   #subscribeAll(): void {
-    if (!this.#isUp) return;
     const { isMember, isGatherer, name, tags } = this.#settings;
     if (isGatherer) {
       const before = `${this.#prefix}.presence.`;
@@ -299,16 +327,16 @@ export class NatsTransport implements Transport {
   }
 
   #replied({ subject, data, headers }: Msg): void {
-    const [token = '', index = ''] = subject.slice(this.#inbox.length + 1).split('.');
+    const start = this.#inbox.length + 1;
+    const dot = subject.indexOf('.', start);
+    const token = subject.slice(start, dot);
     const gathering = this.#gatherings.get(token);
-    const name = gathering?.names[Number(index)];
-    if (gathering === undefined || name === undefined) return;
+    const name = gathering?.names[Number(subject.slice(dot + 1))];
+    if (gathering === undefined || name === undefined || !this.#settle(token, gathering, name)) return;
     const { asked } = gathering;
     const isNobody = data.length === 0 && headers?.code === 503;
-    const tell = isNobody
-      ? () => asked.missing(name, 'it is not connected to the broker', false)
-      : () => asked.answered(name, data);
-    this.#settle(token, gathering, name, tell);
+    if (isNobody) asked.missing(name, 'it is not connected to the broker', false);
+    else asked.answered(name, data);
   }
 
   #asked(message: Msg): void {

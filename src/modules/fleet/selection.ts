@@ -35,9 +35,16 @@ export function fits(pattern: string, text: string): boolean {
   return at === pattern.length;
 }
 
-/** A test for texts that one of several patterns fits. */
-function fitsOne(patterns: readonly string[]): (text: string) => boolean {
-  return (text) => patterns.some((pattern) => fits(pattern, text));
+/** A test for texts that are one of several names, or that one of several patterns fits. */
+function fitsOne(given: readonly string[]): (text: string) => boolean {
+  const names = new Set(given.filter((one) => !isPattern(one)));
+  const patterns = [...new Set(given.filter(isPattern))];
+  return (text) => names.has(text) || patterns.some((pattern) => fits(pattern, text));
+}
+
+/** True for what stands for more than one name. */
+export function isPattern(text: string): boolean {
+  return text.includes('*');
 }
 
 /** A test for members that are meant, by their presence; undefined: nothing is known of one but its name. */
@@ -51,8 +58,7 @@ export function selecting({ nodes, group, version }: Selection): (name: string, 
     (versioned === undefined || (told !== undefined && versioned(told.version)));
 }
 
-/** The names of a selection that no known member has: plain ones, which may be those of members that nobody has seen yet. */
-export function unseen({ nodes = [] }: Selection, known: Iterable<string>): readonly string[] {
-  const names = [...known];
-  return nodes.filter((one) => !names.some((other) => fits(one, other)));
+/** The names of a selection that no known member has, which may be those of members that nobody has seen yet. */
+export function unseen({ nodes = [] }: Selection, known: ReadonlySet<string>): readonly string[] {
+  return [...new Set(nodes)].filter((one) => !isPattern(one) && !known.has(one));
 }

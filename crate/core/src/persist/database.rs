@@ -1,7 +1,7 @@
 //! The database: tables of records in one file.
 
 use crate::persist::changes::Pending;
-use crate::persist::file::{Storage, Unusable, hold};
+use crate::persist::file::{Image, Storage, Unusable, hold, is_in_place, is_unmade, make};
 use crate::persist::stored::Stored;
 use redb::{
     Builder, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError, TableHandle,
@@ -40,6 +40,10 @@ pub struct Database {
     /// Styles that the file knows.
     stored_styles: usize,
     generation: u32,
+    /// The file was gone when changes were to be written.
+    is_gone: bool,
+    /// The file was made anew, so that it lacks what others do not change.
+    is_anew: bool,
 }
 
 impl Database {
@@ -54,27 +58,23 @@ impl Database {
             styles: Vec::new(),
             stored_styles: 0,
             generation: 0,
+            is_gone: false,
+            is_anew: false,
         };
         guarded(|| database.begin())?;
+        // A new one lacks nothing.
+        database.is_anew = false;
         Ok(database)
     }
 
     fn begin(&mut self) -> Result<(), Unusable> {
-        let is_new = self.file.metadata()?.len() == 0;
-        let mut inner = Builder::new()
-            .set_cache_size(CACHE)
-            .set_check_integrity_on_open(true)
+        if is_unmade(&self.file)? {
+            make(&self.path, &self.file, &empty()?)?;
+            self.is_anew = true;
+        }
+        let mut inner = builder()
             .create_with_backend(Storage::new(&self.file))
             .map_err(unusable)?;
-        if is_new {
-            let transaction = inner.begin_write().map_err(other)?;
-            transaction
-                .open_table(FACTS)
-                .map_err(other)?
-                .insert("version", VERSION)
-                .map_err(other)?;
-            transaction.commit().map_err(other)?;
-        }
         self.read_facts(&inner)?;
         let size = self.size();
         if size > WORTH_COMPACTING && wasted(&inner)? > size / 2 {
@@ -191,9 +191,22 @@ impl Database {
         })
     }
 
-    /// Writes changes, all of them or none. After a failure the database is opened anew by the next call.
-    pub fn write(&mut self, pending: &Pending) -> Result<(), Unusable> {
+    /// Writes changes, all of them or none. After a failure the database is opened anew by the next call; a file that is gone, and
+    /// has not come back by then, is made anew.
+    ///
+    /// Returns true if all records have to be written, since the file was made anew.
+    pub fn write(&mut self, pending: &Pending) -> Result<bool, Unusable> {
         let written = guarded(|| {
+            let is_emptied = self.file.metadata()?.len() == 0;
+            let is_in_place = is_in_place(&self.path, &self.file);
+            if is_emptied || !is_in_place {
+                self.close();
+                if is_emptied {
+                    // What the close has written is no database.
+                    self.file.set_len(0)?;
+                }
+                self.find(is_in_place)?;
+            }
             if self.inner.is_none() {
                 let generation = self.generation;
                 let styles = std::mem::take(&mut self.styles);
@@ -205,11 +218,32 @@ impl Database {
             self.commit(pending)
         });
         if written.is_err() {
-            // Whatever it is at, the file itself stays as it was.
-            let inner = self.inner.take();
-            drop(catch_unwind(AssertUnwindSafe(|| drop(inner))));
+            self.close();
+        } else {
+            self.is_gone = false;
         }
-        written
+        written.map(|()| std::mem::take(&mut self.is_anew))
+    }
+
+    /// Whatever it is at, the file itself stays as it was.
+    fn close(&mut self) {
+        let inner = self.inner.take();
+        drop(catch_unwind(AssertUnwindSafe(|| drop(inner))));
+    }
+
+    /// Takes a new file in place of one that is gone. The first time it may still come back.
+    fn find(&mut self, is_in_place: bool) -> Result<(), Unusable> {
+        if !self.is_gone {
+            self.is_gone = true;
+            return Err(Unusable::Gone);
+        }
+        if !is_in_place {
+            if std::fs::metadata(&self.path).is_ok_and(|found| found.len() > 0) {
+                return Err(Unusable::Replaced);
+            }
+            self.file = hold(&self.path)?;
+        }
+        Ok(())
     }
 
     fn commit(&mut self, pending: &Pending) -> Result<(), Unusable> {
@@ -254,6 +288,27 @@ impl Database {
         self.stored_styles = self.styles.len();
         Ok(())
     }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
+    builder
+}
+
+/// A database without records, made in memory, so that no file is half of one.
+fn empty() -> Result<Vec<u8>, Unusable> {
+    let image = Image::default();
+    let inner = builder().create_with_backend(image.clone()).map_err(unusable)?;
+    let transaction = inner.begin_write().map_err(other)?;
+    transaction
+        .open_table(FACTS)
+        .map_err(other)?
+        .insert("version", VERSION)
+        .map_err(other)?;
+    transaction.commit().map_err(other)?;
+    drop(inner);
+    Ok(image.take())
 }
 
 /// Bytes of the file that are in no use.

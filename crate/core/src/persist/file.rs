@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why there is no database. Its text names the file and what to do.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub enum Unusable {
     Foreign,
     /// It was written by a later version.
     Later(u32),
+    /// It was deleted, moved or emptied while this process has it.
+    Gone,
+    /// Another file has its place, while this process has it.
+    Replaced,
     Io(io::Error),
 }
 
@@ -46,6 +50,12 @@ impl Unusable {
             ),
             Self::Later(version) => format!(
                 "{file} was written by a later version of mi-httpd, in format {version}; run that version, or move the file away: mv '{file}' '{file}.later'"
+            ),
+            Self::Gone => format!(
+                "{file} was deleted, moved or emptied while it was in use; put it back at once, or it is made anew with all records"
+            ),
+            Self::Replaced => format!(
+                "{file} was replaced by another file while it was in use; move that one away, or stop the server and start it with that one"
             ),
             Self::Io(error) => format!("{file} cannot be opened: {error}"),
         }
@@ -96,6 +106,115 @@ fn make_folder(path: &Path) -> Result<(), Unusable> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     Ok(builder.create(folder)?)
+}
+
+/// What a file begins with while its database is being made: a process that is killed meanwhile leaves it so.
+const UNFINISHED: &[u8] = b"mi-httpd: a database is being made here";
+
+/// Bytes that hold the head of a database, and nothing else.
+const HEAD: usize = 4096;
+
+/// True for a file without a database: an empty one, or one that was not made to the end.
+pub fn is_unmade(file: &File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut start = [0; UNFINISHED.len()];
+    match read_at(file, 0, &mut start) {
+        Ok(()) => Ok(start == UNFINISHED),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a database that was made in memory. Its head comes last: before, the file is none, and the next start makes it.
+pub fn make(path: &Path, file: &File, image: &[u8]) -> io::Result<()> {
+    let (head, rest) = image.split_at_checked(HEAD).unwrap_or((image, &[]));
+    let write = || {
+        file.set_len(0)?;
+        write_at(file, 0, UNFINISHED)?;
+        file.sync_all()?;
+        write_at(file, HEAD as u64, rest)?;
+        file.sync_all()?;
+        write_at(file, 0, head)?;
+        file.sync_all()
+    };
+    let written = write();
+    if written.is_err() {
+        drop(file.set_len(0));
+    }
+    sync_folders(path);
+    written
+}
+
+/// Has the name of a new file, and of its folder, on the disk too. Not every file system can.
+fn sync_folders(path: &Path) {
+    for folder in path.ancestors().skip(1).take(2) {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        drop(File::open(here).and_then(|folder| folder.sync_all()));
+    }
+}
+
+/// True if the path still names the file.
+pub fn is_in_place(path: &Path, file: &File) -> bool {
+    let (Ok(named), Ok(held)) = (std::fs::metadata(path), file.metadata()) else {
+        return false;
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (named.dev(), named.ino()) == (held.dev(), held.ino())
+    }
+    // Nobody else can delete or move it there.
+    #[cfg(not(unix))]
+    {
+        named.is_file() && held.is_file()
+    }
+}
+
+/// A database in memory, while it is made.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    bytes: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Image {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+impl StorageBackend for Image {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.lock().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let bytes = self.lock();
+        let found = bytes.get(offset as usize..offset as usize + out.len());
+        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.lock().resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut bytes = self.lock();
+        let place = bytes.get_mut(offset as usize..offset as usize + data.len());
+        place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        Ok(())
+    }
 }
 
 /// The file as the database sees it. The lock is not the database's: it stays when that is opened anew.

@@ -492,12 +492,18 @@ fn run(shared: &Shared, options: &Options) {
             continue;
         }
         let is_nothing = pending.is_empty() && shared.lock().retry.is_none();
-        let written = if is_nothing { Ok(()) } else { database.write(&pending) };
+        let written = if is_nothing { Ok(false) } else { database.write(&pending) };
         let mut state = shared.lock();
         let ticket = ticket.unwrap_or(state.answered);
         state.answered = state.answered.max(ticket);
         match written {
-            Ok(()) => {
+            Ok(is_anew) => {
+                if is_anew {
+                    // The tables have what it lacks.
+                    state.log.forget();
+                    state.figures.is_behind = true;
+                    state.since = None;
+                }
                 state.figures.written += pending.records() as u64;
                 state.figures.commits += u64::from(!is_nothing);
                 state.figures.is_failing = false;
@@ -860,5 +866,90 @@ mod tests {
         let kept = Kept::open(path, 0, 1 << 20);
         assert_eq!(kept.keeper.figures().phase, KeptPhase::Failed);
         assert!(kept.keeper.reason().contains("is damaged"), "{}", kept.keeper.reason());
+    }
+
+    #[test]
+    fn a_file_that_was_not_made_to_the_end_is_made_by_the_next_start() {
+        let folder = Folder::new();
+        let path = folder.path("contacts");
+        Kept::open(path.clone(), 0, 1 << 20).close();
+        let whole = fs::read(&path).unwrap();
+        let begun = b"mi-httpd: a database is being made here";
+        for length in [0, begun.len(), 4096, whole.len()] {
+            let mut cut = vec![0; length];
+            let start = begun.len().min(length);
+            cut[..start].copy_from_slice(&begun[..start]);
+            fs::write(&path, &cut).unwrap();
+            let kept = Kept::open(path.clone(), 0, 1 << 20);
+            assert_eq!(kept.keeper.figures().phase, KeptPhase::Loading, "{length}: {}", kept.keeper.reason());
+            kept.keeper.begin();
+            kept.keeper.change(kept.keeper.table("t"), set("key", "1"));
+            assert!(kept.flush());
+            kept.close();
+            let kept = Kept::open(path.clone(), 0, 1 << 20);
+            assert_eq!(kept.load("t", false).len(), 1);
+            kept.close();
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_is_gone_is_told_and_made_anew() {
+        let folder = Folder::new();
+        let path = folder.path("contacts");
+        let aside = folder.path("aside");
+        let kept = Kept::open(path.clone(), 0, 1 << 20);
+        kept.keeper.begin();
+        let table = kept.keeper.table("t");
+        let has = |at: &PathBuf, count: usize| {
+            let copy = folder.path("copy");
+            fs::copy(at, &copy).unwrap();
+            assert_eq!(Kept::open(copy, 0, 1 << 20).load("t", false).len(), count);
+        };
+        for number in 0..100 {
+            kept.keeper.change(table, set(&format!("key{number}"), "1"));
+        }
+        assert!(kept.flush());
+        // It comes back: nothing is lost.
+        fs::rename(&path, &aside).unwrap();
+        kept.keeper.change(table, set("late", "1"));
+        assert!(!kept.flush());
+        assert!(kept.keeper.reason().contains("was deleted, moved or emptied while it was in use"));
+        assert!(kept.keeper.figures().is_failing);
+        fs::rename(&aside, &path).unwrap();
+        kept.until(|figures| !figures.is_failing);
+        assert!(!kept.keeper.figures().is_behind);
+        kept.keeper.change(table, set("later", "1"));
+        assert!(kept.flush());
+        has(&path, 102);
+        // Another one is left as it is.
+        fs::rename(&path, &aside).unwrap();
+        fs::write(&path, "other").unwrap();
+        kept.keeper.change(table, set("last", "1"));
+        assert!(!kept.flush());
+        kept.until(|figures| figures.failures > 2);
+        assert!(kept.keeper.reason().contains("was replaced by another file"));
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+        fs::rename(&aside, &path).unwrap();
+        kept.until(|figures| !figures.is_failing);
+        // It is deleted, or emptied: all has to be written.
+        for empties in [false, true] {
+            if empties {
+                fs::write(&path, "").unwrap();
+            } else {
+                fs::remove_file(&path).unwrap();
+            }
+            kept.keeper.change(table, set("first", "1"));
+            assert!(!kept.flush());
+            kept.until(|figures| figures.is_behind);
+            kept.keeper.begin_anew();
+            for number in 0..50 {
+                kept.keeper.change(table, set(&format!("key{number}"), "2"));
+            }
+            kept.keeper.change(table, Change::Complete);
+            assert!(kept.flush());
+            has(&path, 50);
+        }
+        kept.close();
     }
 }
