@@ -150,7 +150,11 @@ pub fn make(path: &Path, file: &File, image: &[u8]) -> io::Result<()> {
 /// Has the name of a new file, and of its folder, on the disk too. Not every file system can.
 fn sync_folders(path: &Path) {
     for folder in path.ancestors().skip(1).take(2) {
-        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let here = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
         drop(File::open(here).and_then(|folder| folder.sync_all()));
     }
 }

@@ -492,7 +492,11 @@ fn run(shared: &Shared, options: &Options) {
             continue;
         }
         let is_nothing = pending.is_empty() && shared.lock().retry.is_none();
-        let written = if is_nothing { Ok(false) } else { database.write(&pending) };
+        let written = if is_nothing {
+            Ok(false)
+        } else {
+            database.write(&pending)
+        };
         let mut state = shared.lock();
         let ticket = ticket.unwrap_or(state.answered);
         state.answered = state.answered.max(ticket);
@@ -881,7 +885,12 @@ mod tests {
             cut[..start].copy_from_slice(&begun[..start]);
             fs::write(&path, &cut).unwrap();
             let kept = Kept::open(path.clone(), 0, 1 << 20);
-            assert_eq!(kept.keeper.figures().phase, KeptPhase::Loading, "{length}: {}", kept.keeper.reason());
+            assert_eq!(
+                kept.keeper.figures().phase,
+                KeptPhase::Loading,
+                "{length}: {}",
+                kept.keeper.reason()
+            );
             kept.keeper.begin();
             kept.keeper.change(kept.keeper.table("t"), set("key", "1"));
             assert!(kept.flush());
@@ -914,7 +923,11 @@ mod tests {
         fs::rename(&path, &aside).unwrap();
         kept.keeper.change(table, set("late", "1"));
         assert!(!kept.flush());
-        assert!(kept.keeper.reason().contains("was deleted, moved or emptied while it was in use"));
+        assert!(
+            kept.keeper
+                .reason()
+                .contains("was deleted, moved or emptied while it was in use")
+        );
         assert!(kept.keeper.figures().is_failing);
         fs::rename(&aside, &path).unwrap();
         kept.until(|figures| !figures.is_failing);
