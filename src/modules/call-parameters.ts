@@ -44,6 +44,18 @@ export const streamLimit = defineParameters({
   },
 });
 
+/** The limit of the time that a page gives to what it leaves out. */
+export const countLimit = defineParameters({
+  count_time: {
+    type: 'int',
+    default: 3,
+    min: 0,
+    max: 86400,
+    unit: 's',
+    help: 'time in which a page that shows the first part of a long result counts the rest; a longer one is told as "more than"',
+  },
+});
+
 /** The limit of the values of one request, where they may have any form. */
 export const valueLimit = defineParameters({
   max_values: {

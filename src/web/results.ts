@@ -36,11 +36,16 @@ export interface Frame extends PageParts {
 /** Shows results in pages, and sends them as JSON. */
 export class Results {
   readonly #bound: number;
+  readonly #countTime: number;
   #streams = 0;
 
-  /** @param bound bytes of JSON that a page shows */
-  constructor(bound: number) {
+  /**
+   * @param bound bytes of JSON that a page shows
+   * @param countTime milliseconds after which counting the rest is given up: a stream may have no end
+   */
+  constructor(bound: number, countTime: number) {
     this.#bound = bound;
+    this.#countTime = countTime;
   }
 
   /** Replies that are being streamed. */
@@ -114,7 +119,7 @@ export class Results {
         html`</pre>
 ${cutText(bytes.length, records, rest, frame.all)}</section>
 ${lineToCopy(frame)}${frame.tail}`.text;
-      parts.push(new RestCursor(source, pulled, records, print, frame.failed));
+      parts.push(new RestCursor(source, pulled, records, this.#countTime, print, frame.failed));
     }
     // Of each page the beginning would be the same.
     tellReply(exchange, 200, bytes);
@@ -271,9 +276,6 @@ class JsonHtmlCursor implements Cursor {
 /** Milliseconds that counting may hold up others at once. */
 const longestSlice = 2;
 
-/** Milliseconds after which counting is given up: a stream may have no end. */
-const longestCount = 3000;
-
 /** A whole result, as far as it was counted. */
 interface Rest {
   readonly bytes: number;
@@ -289,6 +291,7 @@ type PrintRest = (rest: Rest) => string;
 class RestCursor implements Cursor {
   readonly isSlow = true;
   readonly #source: ChunkSource;
+  readonly #countTime: number;
   readonly #print: PrintRest;
   readonly #failed: (error: unknown) => void;
   readonly #records: RecordCounter | undefined;
@@ -298,12 +301,14 @@ class RestCursor implements Cursor {
   /**
    * @param pulled what was pulled before
    * @param records the kind that is counted; undefined: none
+   * @param countTime milliseconds after which counting is given up
    * @param failed told when the source fails
    */
   constructor(
     source: ChunkSource,
     pulled: Uint8Array,
     records: Records | undefined,
+    countTime: number,
     print: PrintRest,
     failed: (error: unknown) => void,
   ) {
@@ -311,6 +316,7 @@ class RestCursor implements Cursor {
     this.#bytes = pulled.length;
     this.#records = records && new RecordCounter(records.mark);
     this.#records?.push(pulled);
+    this.#countTime = countTime;
     this.#print = print;
     this.#failed = failed;
   }
@@ -333,7 +339,7 @@ class RestCursor implements Cursor {
   }
 
   async #countRest(): Promise<boolean> {
-    const giveUp = performance.now() + longestCount;
+    const giveUp = performance.now() + this.#countTime;
     const slice = new Slice(longestSlice);
     for (;;) {
       const next = this.#source.next();

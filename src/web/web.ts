@@ -79,6 +79,8 @@ interface WebOptions {
   readonly jsonRpcPath: string | undefined;
   /** Bytes of a result that a page shows. */
   readonly shownSize: number;
+  /** Milliseconds that a page counts the rest of a result. */
+  readonly countTime: number;
   /** Name and version of the software. */
   readonly server: string;
   /** What the server is called, and the color of its name. */
@@ -144,7 +146,7 @@ export class WebInterface {
       hasAudit: true,
       hasFleet: true,
     };
-    this.#results = new Results(options.shownSize);
+    this.#results = new Results(options.shownSize, options.countTime);
     this.#events = new LiveEvents(mi, options);
     this.#contacts = new ContactsPages({
       base,
@@ -206,12 +208,12 @@ export class WebInterface {
     } else if (moduleName === fleetPath && commandName === '' && this.#fleet.lister !== undefined) {
       const list = menu(this.#site.base, [fleetPath], this.#mi.visibleTo(exchange));
       this.#fleet.handle(exchange, this.#fleet.lister, list);
-    } else if (moduleName === livePath && commandName === '' && !this.#site.modules.includes(livePath)) {
-      this.#live(exchange);
-    } else if (moduleName === auditPath && asksForPage && !this.#site.modules.includes(auditPath)) {
-      this.#audit(exchange);
-    } else if (moduleName === sessionsPath && asksForPage && this.#hasSessionsPage) {
-      this.#sessions(exchange);
+    } else if (commandName === '' && this.#isViewPage(moduleName)) {
+      // Whatever else its query has, as that of a link which somebody passed on.
+      if (method === 'POST') this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
+      else if (moduleName === livePath) this.#live(exchange);
+      else if (moduleName === auditPath) this.#audit(exchange);
+      else this.#sessions(exchange);
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
       this.#refuseModule(exchange, moduleName);
     } else if (commandName !== '' && moduleName !== '-') {
@@ -255,9 +257,10 @@ export class WebInterface {
     this.#reply(exchange, 'Audit', undefined, auditPage({ base, mi: this.#mi, who, command, outcome }));
   }
 
-  /** True where browsers log in by a page, and no module has the name of the page of sessions. */
-  get #hasSessionsPage(): boolean {
-    return this.#options.sessions !== undefined && !this.#site.modules.includes(sessionsPath);
+  /** True for the name of a page that shows something and runs nothing, unless a module has that name. */
+  #isViewPage(name: string): boolean {
+    if (this.#site.modules.includes(name)) return false;
+    return name === livePath || name === auditPath || (name === sessionsPath && this.#options.sessions !== undefined);
   }
 
   #sessionCommand(name: 'list_sessions' | 'end_session'): CommandEntry {
@@ -505,7 +508,7 @@ export class WebInterface {
     const modules = this.#site.modules.filter((module) => visible.has(module));
     const may = (entry: CommandEntry): boolean => this.#mi.denial(entry, exchange) === undefined;
     const { finder } = this;
-    const seesSessions = this.#hasSessionsPage && may(this.#sessionCommand('list_sessions'));
+    const seesSessions = this.#isViewPage(sessionsPath) && may(this.#sessionCommand('list_sessions'));
     return {
       ...this.#site,
       modules,
@@ -558,7 +561,6 @@ function modulesOf({ commands }: ManagementInterface): readonly string[] {
 const viewFields: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['range']],
   ['statistics', ['filter', 'chart']],
-  [auditPath, ['who', 'command', 'outcome']],
 ]);
 
 const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
@@ -653,6 +655,8 @@ interface WebRoot {
   readonly root: string;
   /** 0: GET; 1: POST. */
   readonly formMethod: number;
+  /** Milliseconds that a page counts the rest of a result. */
+  readonly countTime: number;
   readonly runner: Runner;
   /** Values that one form may give. */
   readonly maxValues: number;
@@ -671,7 +675,7 @@ export function jsonRpcPath(httpd: HttpServer): string | undefined {
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
 export function webInterface(
   context: BuiltInContext<object>,
-  { root, formMethod, runner, maxValues, maxStreams, tracer }: WebRoot,
+  { root, formMethod, countTime, runner, maxValues, maxStreams, tracer }: WebRoot,
 ): WebInterface {
   const { mi, httpd, facts, status, events, eventStreams: streams, logConsumers, logLevel } = context;
   return new WebInterface(mi, {
@@ -679,6 +683,7 @@ export function webInterface(
     formMethod: formMethod === 1 ? 'post' : 'get',
     jsonRpcPath: jsonRpcPath(httpd),
     shownSize: Math.min(httpd.windowSize, mostShown),
+    countTime,
     server: `${facts.name} ${facts.version}`,
     host: httpd.name,
     color: httpd.color,

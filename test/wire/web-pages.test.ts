@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { command, defineModule, MiError } from '#src/index.js';
+import { basic, userLine } from '../support/accounts.js';
 import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 import { get, postForm, resultOf, unescapeHtml } from '../support/web-client.js';
@@ -312,6 +313,28 @@ describe('web interface: pages', () => {
     expect(page.body).toMatch(/href="\/pages\/-\/[^/"]+\/style.css"/);
     expect(page.body).toMatch(/data-path="\/mi" data-call="\{&quot;jsonrpc/);
     expect((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status).toBe(415);
+  });
+
+  test('a page that shows something and runs nothing is known whatever else its query has', async ({
+    startServer,
+    temporaryFile,
+  }) => {
+    const auth_file = temporaryFile('users', userLine('alice', 'wonder:land', 'admin'));
+    const server = await startServer({ usrloc: {}, httpd: { auth_file } });
+    const headers = { Authorization: basic('alice', 'wonder:land') };
+    for (const name of ['audit', 'live', 'sessions', 'contacts']) {
+      const { body: plain } = await get(server, `/mi/${name}`, { headers });
+      const title = /<title>[^<]*<\/title>/.exec(plain)?.[0] ?? 'none';
+      for (const query of ['x=1', 'utm_source=mail&x', '%zz', 'arg=1', 'jsonrpc=2.0&method=kill']) {
+        const { status, body } = await get(server, `/mi/${name}?${query}`, { headers });
+        expect([status, body.includes(title)], `${name}?${query}`).toStrictEqual([200, true]);
+      }
+      expect((await get(server, `/mi/${name}/x?x=1`, { headers })).status, name).toBe(404);
+    }
+    for (const name of ['audit', 'live', 'sessions']) {
+      const { status, body } = await postForm(server, `/mi/${name}`, 'x=1', headers);
+      expect([status, /nothing is run here/.test(body)], name).toStrictEqual([400, true]);
+    }
   });
 
   test('assets come from memory, with a tag that saves the second transfer', async ({ startServer }) => {

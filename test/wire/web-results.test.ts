@@ -145,7 +145,7 @@ describe('web interface: results', () => {
 
   test('a stream without end gives a page with an end, and is closed', async ({ startServer }) => {
     const { seen, module } = results();
-    const server = await startServer({ modules: [module] });
+    const server = await startServer({ modules: [module], mi_http: { count_time: 0 } });
     const { body } = await get(server, '/mi/pbx/pbx:endless?arg=');
     expect(body).toMatch(/>[\d,]+ of more than [\d,]+ records, more than [\d.]+ [kMG]B in all; /);
     expect(body).toMatch(/<\/html>\n$/);

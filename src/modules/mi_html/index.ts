@@ -5,7 +5,7 @@ import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
+import { callParameters, countLimit, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 import { tracingOf } from '../tracing.js';
 
 /** Parameters of mi_html. */
@@ -19,6 +19,7 @@ const parameters = defineParameters({
   http_method: { type: 'int', default: 0, min: 0, max: 1, help: 'method of the forms: 0 GET, 1 POST' },
   ...valueLimit,
   ...streamLimit,
+  ...countLimit,
   ...callParameters,
 });
 
@@ -50,6 +51,7 @@ export const miHtmlModule = defineBuiltIn({
         web = webInterface(context, {
           root,
           formMethod,
+          countTime: parameters.count_time * 1000,
           runner,
           maxValues: parameters.max_values,
           maxStreams: parameters.max_streams,

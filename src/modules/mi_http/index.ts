@@ -7,7 +7,7 @@ import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, headersOf, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
+import { callParameters, countLimit, headersOf, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 import { tracingOf } from '../tracing.js';
 import { callsInThread } from './in-threads.js';
 import { JsonRpc } from './jsonrpc.js';
@@ -52,6 +52,7 @@ const parameters = defineParameters({
   },
   ...valueLimit,
   ...streamLimit,
+  ...countLimit,
   ...callParameters,
 });
 
@@ -141,6 +142,7 @@ export const miHttpModule = defineBuiltIn({
           web = webInterface(context, {
             root,
             formMethod: parameters.mi_http_method,
+            countTime: parameters.count_time * 1000,
             runner,
             maxValues: parameters.max_values,
             maxStreams: parameters.max_streams,
