@@ -1213,6 +1213,7 @@ interface options_of_mi_http {
   readonly max_batch?: number | undefined;
   readonly max_values?: number | undefined;
   readonly max_streams?: number | undefined;
+  readonly count_time?: number | undefined;
   readonly mi_timeout?: number | undefined;
   readonly max_pending?: number | undefined;
   readonly trace_destination?: string | undefined;
@@ -1224,6 +1225,7 @@ interface options_of_mi_html {
   readonly http_method?: number | undefined;
   readonly max_values?: number | undefined;
   readonly max_streams?: number | undefined;
+  readonly count_time?: number | undefined;
   readonly mi_timeout?: number | undefined;
   readonly max_pending?: number | undefined;
   readonly trace_destination?: string | undefined;
