@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unless } from '../../../../test/support/unless.js';
 import { SpillRoom, Spool } from './spool.js';
 import { UpstreamFailure } from './transport.js';
 
@@ -138,6 +140,30 @@ describe('a long reply between OpenSIPS and its reader', () => {
     const nowhere = new Spool(new SpillRoom(10, 1 << 20, 1000, join(folder, 'none')), () => {});
     nowhere.push(Buffer.alloc(200));
     await expect(nowhere.fill(Buffer.alloc(10))).rejects.toMatchObject({ reason: expect.stringContaining('ENOENT') });
+  });
+
+  const prlimit = spawnSync('prlimit', ['--version']).status === 0 ? false : 'prlimit is not here';
+  unless(prlimit, test)('fails where the file takes its end no more, though all has come', async () => {
+    const limit = (bytes: string) => execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:`]);
+    const room = new SpillRoom(10, 1 << 20, 1 << 20, folder);
+    let released = 0;
+    const spool = new Spool(room, () => {
+      released += 1;
+    });
+    limit('3000');
+    try {
+      spool.push(Buffer.alloc(5000));
+      spool.end();
+      await expect(rest(spool, 1000)).rejects.toMatchObject({
+        kind: 'broken',
+        reason: expect.stringContaining('a long reply cannot wait in a file'),
+      });
+    } finally {
+      limit('unlimited');
+    }
+    spool.release();
+    // Its transport was free when all had come.
+    expect([released, room.inMemory, room.used]).toStrictEqual([0, 0, 0]);
   });
 
   test('tells when its reader leaves before the end, whatever is under way', async () => {

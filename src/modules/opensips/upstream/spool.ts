@@ -303,10 +303,15 @@ export class Spool implements UpstreamStream {
 
   /** The reply has no sound end. What came before it is not read any more. */
   fail(failure: UpstreamFailure): void {
-    if (this.#failure !== undefined || this.#isReleased || this.#isEnded) return;
+    if (!this.#isEnded) this.#break(failure);
+  }
+
+  /** What came cannot be kept, or not be had again: a reply that has ended is lost then, too. */
+  #break(failure: UpstreamFailure): void {
+    if (this.#failure !== undefined || this.#isReleased) return;
     this.#failure = failure;
     this.#drop();
-    this.#released();
+    if (!this.#isEnded) this.#released();
     this.#serve();
   }
 
@@ -380,7 +385,7 @@ export class Spool implements UpstreamStream {
     try {
       this.#file ??= openNameless(this.#room.folder);
     } catch (error) {
-      this.fail(new UpstreamFailure('broken', `a long reply cannot wait in a file: ${reasonOf(error)}`, true));
+      this.#break(new UpstreamFailure('broken', `a long reply cannot wait in a file: ${reasonOf(error)}`, true));
       return;
     }
     const file = this.#file;
@@ -399,7 +404,7 @@ export class Spool implements UpstreamStream {
       }
       if (error !== null || written !== bytes) {
         this.#room.giveBack(bytes);
-        this.fail(
+        this.#break(
           new UpstreamFailure('broken', `a long reply cannot wait in a file: ${reasonOf(error ?? 'it is full')}`, true),
         );
         return;
@@ -426,7 +431,7 @@ export class Spool implements UpstreamStream {
         return;
       }
       if (error !== null || bytes === 0) {
-        this.fail(
+        this.#break(
           new UpstreamFailure(
             'broken',
             `a long reply cannot be read from its file: ${reasonOf(error ?? 'it is short')}`,
