@@ -54,14 +54,29 @@ const threadsCount = {
   replacement: path('test/support/threads-count.ts'),
 };
 
+/** Of test/wire, what npm test has with threads too: exchanges, limits, logins, what ends and stops, tables and their dumps. */
+const withThreads = [
+  ...['after-stop', 'auth-basic', 'cache', 'connection-shares', 'given-up-replies', 'http-exchanges', 'http-lifecycle'],
+  ...[
+    'http-replies',
+    'pipelined-close',
+    'rate-limits',
+    'results',
+    'streamed-results',
+    'tls-reload',
+    'usrloc',
+    'usrloc-find',
+  ],
+].map((name) => `test/wire/${name}.test.ts`);
+
 /** The tests of a folder with the listeners of their servers in so many threads. */
-function onThreads(name: string, threads: number): TestProjectInlineConfiguration {
+function onThreads(name: string, threads: number, some?: readonly string[]): TestProjectInlineConfiguration {
   const env = { MI_HTTPD_TEST_THREADS: String(threads) };
   const alias = [threadsServer, threadsCount, source];
   const made = project(`${name}-threads-${threads}`, 120_000, `test/${name}/**/*.test.ts`, { alias, env });
   // They say themselves how many threads there are, also none.
   const exclude = ['test/wire/threads*.test.ts', ...(isAll ? [] : longOnNode)];
-  return { ...made, test: { ...made.test, exclude } };
+  return { ...made, test: { ...made.test, exclude, ...(some === undefined ? {} : { include: [...some] }) } };
 }
 
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
@@ -92,7 +107,7 @@ export default defineConfig({
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
       onNode('wire'),
-      ...(isAll ? [onThreads('wire', 1), onThreads('wire', 3)] : []),
+      ...(isAll ? [onThreads('wire', 1), onThreads('wire', 3)] : [onThreads('wire', 3, withThreads)]),
       ...(isAll ? [onThreads('conformance', 1), onThreads('conformance', 3)] : []),
       onNode('client'),
       ...(isAll ? [onNode('conformance'), onNode('command'), onNode('faults', 600_000)] : []),

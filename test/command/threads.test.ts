@@ -45,6 +45,19 @@ unless(isNode, describe)('a thread that throws', { concurrent: true }, () => {
     expect(JSON.parse(stdout)).toStrictEqual([false, true, true, 200]);
   });
 
+  test('leaves the tables that threads share as they are, and has them again', async ({ lifetime }) => {
+    const { status, stdout, stderr } = await host(lifetime, { end: 'tables after a thread throws' });
+    expect([status, stderr]).toStrictEqual([0, '']);
+    expect(JSON.parse(stdout)).toStrictEqual([13, 'v']);
+  });
+
+  test('ends the process where somebody terminates it, instead of a server that answers some of its clients', async ({
+    lifetime,
+  }) => {
+    const { signal, stdout } = await host(lifetime, { end: 'main terminates a thread' });
+    expect([signal, JSON.parse(stdout)]).toStrictEqual(['SIGABRT', [200]]);
+  });
+
   test('is started again where all of them throw', async ({ lifetime }) => {
     const { status, stdout } = await host(lifetime, { end: 'every thread throws' });
     expect([status, JSON.parse(stdout)]).toStrictEqual([0, [200, 2]]);

@@ -35,7 +35,7 @@ function kill(worker) {
   postMessage.call(worker, [null]);
 }
 
-const server = await createServer({ threads: plan.threads ?? 2, log, httpd: plan.httpd ?? { listen: ['http:127.0.0.1:0'] } }).start();
+const server = await createServer({ threads: plan.threads ?? 2, log, usrloc: {}, cachedb_local: {}, httpd: plan.httpd ?? { listen: ['http:127.0.0.1:0'] } }).start();
 
 async function status(path = '/healthz', headers = {}) {
   try {
@@ -44,6 +44,14 @@ async function status(path = '/healthz', headers = {}) {
   } catch {
     return 'closed';
   }
+}
+
+/** The result of a call, on a connection of its own. */
+async function call(method, params) {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+  const response = await fetch(`http://127.0.0.1:${server.port}/mi`, { method: 'POST', headers, body });
+  return (await response.json()).result;
 }
 
 const ends = {
@@ -85,6 +93,29 @@ const ends = {
     for (const { client } of clients) client.destroy();
     await server.close();
     print([told, Readiness, isOwn, ...new Set(after)]);
+  },
+  async 'tables after a thread throws'() {
+    const add = (aor) => call('ul_add', ['location', aor, `sip:${aor}@192.0.2.1`, 0, '1', 0, 0, 0]);
+    for (let at = 0; at < 12; at++) {
+      await add(`before${at}`);
+      await call('cache_store', ['local', `k${at}`, 'v']);
+    }
+    kill(workers[0]);
+    await line('thread-lost');
+    await line('thread-back');
+    const seen = new Set();
+    for (let at = 0; at < 12; at++) {
+      await add(`after${at}`);
+      const { Domains } = await call('ul_dump');
+      seen.add(Domains[0].AORs.length - at);
+      seen.add((await call('cache_fetch', ['local', `k${at}`])).value);
+    }
+    print([...seen]);
+    await server.close();
+  },
+  'main terminates a thread': async () => {
+    print([await status()]);
+    await workers[0].terminate();
   },
   async 'every thread throws'() {
     for (const worker of [...workers]) kill(worker);
