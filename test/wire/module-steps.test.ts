@@ -144,11 +144,13 @@ test('what the start of one module has begun may close the server within the sta
 test('what the start has begun may close the server later, and wait for it', async () => {
   const made: { server?: Server } = {};
   const { promise, resolve } = withClosed();
+  const started = withClosed();
   const { server } = serverOf({
-    start: () => void setTimeout(() => void made.server?.close().then(resolve, resolve), 20),
+    start: () => void started.promise.then(() => made.server?.close()).then(resolve, resolve),
   });
   made.server = server;
   await server.start();
+  started.resolve();
   expect(await promise).toBe(undefined);
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type StatusIdentifier } from '#src/index.js';
+import { threads } from '../support/engine.js';
 import { call, callError, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -7,6 +8,9 @@ const ready = async (server: Server): Promise<readonly [number, string]> => {
   const { status, body } = await post(server, '', { method: 'GET', path: '/readyz' });
   return [status, body];
 };
+
+/** The group that tells whether all threads serve, where there are some. */
+const threadsGroup = threads > 0 ? ['httpd'] : [];
 
 describe('status reports', () => {
   test('the server tells of itself', async ({ startServer }) => {
@@ -17,9 +21,16 @@ describe('status reports', () => {
     expect(await call(server, 'sr_get_status', ['core', 'all'])).toStrictEqual({ ...running, Details: 'aggregated' });
     expect(await call(server, 'sr_list_status')).toStrictEqual([
       { Name: 'core', Identifiers: [{ Name: 'main', ...running }] },
+      ...threadsGroup.map((Name) => ({
+        Name,
+        Identifiers: [{ Name: 'main', ...running, Details: 'all threads serve' }],
+      })),
     ]);
     expect(await call(server, 'sr_list_status', ['core'])).toStrictEqual([{ Name: 'main', ...running }]);
-    expect(await call(server, 'sr_list_identifiers')).toStrictEqual([{ Group: 'core', Identifiers: ['main'] }]);
+    expect(await call(server, 'sr_list_identifiers')).toStrictEqual([
+      { Group: 'core', Identifiers: ['main'] },
+      ...threadsGroup.map((Group) => ({ Group, Identifiers: ['main'] })),
+    ]);
     expect(await call(server, 'sr_list_identifiers', ['core'])).toStrictEqual({ Group: 'core', Identifiers: ['main'] });
     const reports = (await call(server, 'sr_list_reports', ['core', 'main'])) as {
       Timestamp: number;
@@ -32,9 +43,9 @@ describe('status reports', () => {
       expect(Date.parse(date)).toBe(Timestamp * 1000);
     }
     expect(await call(server, 'sr_list_reports', ['core'])).toStrictEqual([{ Name: 'main', Reports: reports }]);
-    expect(await call(server, 'sr_list_reports')).toStrictEqual([
-      { Name: 'core', Identifiers: [{ Name: 'main', Reports: reports }] },
-    ]);
+    const [core, ...others] = (await call(server, 'sr_list_reports')) as readonly unknown[];
+    expect(core).toStrictEqual({ Name: 'core', Identifiers: [{ Name: 'main', Reports: reports }] });
+    expect(others).toHaveLength(threadsGroup.length);
     expect(await ready(server)).toStrictEqual([200, 'ready\n']);
   });
 

@@ -43,6 +43,9 @@ interface FacePort extends Sender<FromFace> {
   close(): void;
 }
 
+/** Milliseconds between two looks at what waits for home: the engine closes what it has not heard of for 8 seconds. */
+const keepAliveInterval = 4000;
+
 type JsonRefusal = (status: number, reason: string) => string;
 
 /** A root whose calls are served in the thread that they come to. */
@@ -78,6 +81,7 @@ export class Face implements RelayHost {
   readonly #here = new Map<number, ListenerHere>();
   /** False where home sees the memory that they are counted in. */
   readonly #tellsCounters: boolean;
+  readonly #keeping: NodeJS.Timeout;
   #exchanges = 0;
   #isClosed = false;
 
@@ -116,6 +120,10 @@ export class Face implements RelayHost {
     port.on('message', (messages) => {
       for (const message of messages) this.#take(message);
     });
+    this.#keeping = setInterval(() => {
+      for (const relay of this.#relays.values()) relay.keepAlive();
+    }, keepAliveInterval);
+    this.#keeping.unref();
     // A line about what ends this thread has to leave.
     process.on('exit', this.#outbox.send);
   }
@@ -352,6 +360,7 @@ export class Face implements RelayHost {
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#keeping);
     this.connections.stop();
     await this.#closeListeners();
     this.#outbox.send();

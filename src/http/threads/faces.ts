@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import { coded, codedBySystem } from '../../base/codes.js';
-import type { CodedLog } from '../../base/log.js';
+import { coded, codedBySystem, type LogCode } from '../../base/codes.js';
+import { type CodedLog, LineRate } from '../../base/log.js';
 import { packageFile } from '../../base/package.js';
 import { Recent } from '../../base/recent.js';
 import { Rows } from '../../base/rows.js';
@@ -65,6 +65,9 @@ const youngGeneration = 6;
 const mostAdmitted = 4096;
 const admittedAgain = 60_000;
 
+/** Lines that each thread writes once a minute, and all of them together no more often; counters tell how many there were. */
+const onceAMinute: ReadonlySet<LogCode> = new Set(['connections-refused', 'connections-without-request']);
+
 /** A face, as it is told of. */
 export interface ServingThread {
   /** From 1. */
@@ -110,6 +113,7 @@ export class Faces {
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** When threads were started again. */
   readonly #starts: number[] = [];
+  readonly #rate = new LineRate();
   #isStopping = false;
   #isClosed = false;
   #forgetExit: () => void = () => {};
@@ -198,6 +202,7 @@ export class Faces {
       handlers: listeners.map((listener) => handlersOf(listener)),
       counters,
       log,
+      isDue: (code) => !onceAMinute.has(code) || this.#rate.isDue(code),
       chunkSize,
       settings: { ...settings, listeners: this.#listeners, shared: this.#shared.buffer },
       lost: (face, reason) => {
@@ -370,6 +375,8 @@ interface FaceHost {
   }[];
   readonly counters: HttpCounters;
   readonly log: CodedLog;
+  /** Tells of a line of a thread whether it is to be written. */
+  readonly isDue: (code: LogCode) => boolean;
   readonly chunkSize: number;
   readonly settings: Omit<FaceSettings, 'index' | 'here'>;
   readonly hereOf: (index: number) => SettingsHere | undefined;
@@ -533,6 +540,7 @@ class Face implements ReplyPort {
       case Told.log: {
         const [, level, fields, text] = message;
         const { err } = fields;
+        if (!this.#host.isDue(fields.code)) break;
         this.#host.log[level](err === undefined ? fields : { ...fields, err: errorOf(err) }, text);
         break;
       }

@@ -434,6 +434,12 @@ export class Relay implements Receiver, StreamOwner {
     if (this.#isOpen) this.#readOn();
   }
 
+  /** Called now and then: to read on began the timer of the engine, which knows no reply that is only late. */
+  keepAlive(): void {
+    const isWaiting = this.#isOpen && !this.#isReceiving && !this.#isHolding && this.#stream === undefined;
+    if (isWaiting && this.#held === undefined) this.#response.keepAlive();
+  }
+
   begin(sent: SentHead, total: number | undefined, closes: boolean): void {
     this.comesLater();
     this.#head = sent;
