@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import { here, startFleet } from '../support/fleet.js';
+import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { get, postForm } from '../support/web-client.js';
 
@@ -70,6 +71,29 @@ describe('the page of the fleet', () => {
       expect(body, form).not.toContain('<script>alert');
     }
     expect((await postForm(gatherer, '/mi/fleet', 'command=', headers)).status).toBe(200);
+  });
+
+  test('gives no secret back, whatever comes of the call, nor an answer that is too long for it', async ({
+    lifetime,
+  }) => {
+    const { gatherer } = await startFleet(lifetime, { way: 'http', members: three });
+    const secrets = ['{"user":"joe","password":"open sesame"}', '{"password":"open sesame"', 'joe "open sesame"'];
+    for (const arg of secrets) {
+      for (const rest of ['', '&group=moon', '&nodes=a+b', '&timeout=x', '&dry=1']) {
+        const form = `command=lab%3Alogin&arg=${encodeURIComponent(arg)}${rest}`;
+        const { body } = await postForm(gatherer, '/mi/fleet', form, own);
+        expect(body, form).toContain('value="lab:login"');
+        expect(body, form).not.toContain('sesame');
+      }
+    }
+    const long = 'command=lab%3Atext&arg=%7B%22length%22%3A250000%7D';
+    const shown = await postForm(gatherer, '/mi/fleet', long, own);
+    expect(shown.body).toContain('3 of 3 gave a result');
+    const more = await startFleet(lifetime, { way: 'http', members: ['a', 'b', 'c', 'd', 'e', 'f'] });
+    const { body } = await postForm(more.gatherer, '/mi/fleet', long, own);
+    expect(body).toContain('the results are too long for a page');
+    const held = await call(more.gatherer, 'statistics:get', [['fleet_held']]);
+    expect(held).toStrictEqual({ 'fleet:fleet_held': 0 });
   });
 
   test('asks before it runs what does not come back', async ({ lifetime }) => {

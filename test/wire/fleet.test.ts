@@ -1,4 +1,7 @@
 // One command on many servers, by both ways: every answer with its node, and everybody who is missing named.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect } from 'vitest';
 import { isNode } from '../support/engine.js';
 import { askFleet, here, membersOf, noBroker, resultsOf, startFleet, type Way } from '../support/fleet.js';
@@ -206,3 +209,31 @@ for (const way of ['nats', 'http'] as const satisfies readonly Way[]) {
     });
   });
 }
+
+describe('a fleet by http', () => {
+  test('tells nobody that a call was not run which came twice by somebody on the way', async ({ lifetime }) => {
+    const { lab, server } = await startFleet(lifetime, { way: 'http', members: ['sip'] });
+    // As a proxy does that sends again what may have been lost.
+    const proxy = createServer((request, response) => {
+      const pieces: Buffer[] = [];
+      request.on('data', (piece: Buffer) => pieces.push(piece));
+      request.on('end', async () => {
+        const body = Buffer.concat(pieces).toString();
+        const send = () => post(server('sip'), body, { path: '/fleet' });
+        if (body.includes('"kind":"call"')) await send();
+        const { status, body: told } = await send();
+        response.writeHead(status).end(told);
+      });
+    }).listen(0, '127.0.0.1');
+    lifetime.onTestFinished(() => void proxy.close());
+    await once(proxy, 'listening');
+    const peer = [`sip http://127.0.0.1:${(proxy.address() as AddressInfo).port}/fleet`];
+    const options = { way: 'http', members: [], waits: false, gathererFleet: { peer } } as const;
+    const { gatherer } = await startFleet(lifetime, options);
+    await here(gatherer, ['sip']);
+    const { missing, why } = await askFleet(gatherer, { command: 'lab:set', params: [1] });
+    expect(lab('sip').values).toStrictEqual([1]);
+    expect(missing).toStrictEqual(['sip']);
+    expect(why?.sip).toStrictEqual({ reason: expect.stringContaining('HTTP 409'), outcome: 'unknown' });
+  });
+});

@@ -6,7 +6,7 @@ import type { HttpServer } from '../../http/server.js';
 import { isLevel } from '../../mi/commands/command.js';
 import { longestQuestion, questionBytes } from './messages.js';
 import { isMemberName } from './names.js';
-import type { Asking, Incoming, Surroundings, Transport } from './transport.js';
+import type { Answering, Asking, Incoming, Surroundings, Transport } from './transport.js';
 
 /** A member that is reached by HTTP. */
 export interface PeerSetting {
@@ -40,6 +40,9 @@ interface Peer {
 /** Connections to one member: more calls at once wait for one of them. */
 const connections = 8;
 
+/** The status of a question that came before. */
+const repeated = 409;
+
 /** Seconds that a member has to tell of itself. */
 const patience = 5;
 
@@ -61,7 +64,7 @@ export class HttpTransport implements Transport {
   readonly #settings: HttpSettings;
   readonly #around: Surroundings;
   readonly #peers: readonly Peer[];
-  #answer: ((incoming: Incoming) => Promise<Uint8Array | undefined>) | undefined;
+  #answer: Answering | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #ended = new AbortController();
 
@@ -90,7 +93,7 @@ export class HttpTransport implements Transport {
   /** Members ask for it: see {@link serve}. */
   announce(): void {}
 
-  serve(answer: (incoming: Incoming) => Promise<Uint8Array | undefined>): void {
+  serve(answer: Answering): void {
     this.#answer = answer;
   }
 
@@ -155,7 +158,8 @@ export class HttpTransport implements Transport {
     answer(incoming).then(
       (bytes) => {
         if (exchange.finished) return;
-        if (bytes === undefined) exchange.refuse(400, 'this is no question of this fleet');
+        if (bytes === 'repeated') exchange.refuse(repeated, 'this question was asked before, and is answered there');
+        else if (bytes === undefined) exchange.refuse(400, 'this is no question of this fleet');
         else exchange.reply(200, bytes, { 'Cache-Control': 'no-store' });
       },
       (error: unknown) => {
@@ -194,7 +198,8 @@ export class HttpTransport implements Transport {
     if (answer.status === 200) return text;
     const reason = answer.status === 401 ? 'the login is refused, see login_file' : text.subarray(0, 200).toString();
     const told = `HTTP ${answer.status}: ${reason.replace(/\p{Cc}/gu, ' ')}`;
-    if (answer.status < 500) throw coded('ERR_CALL', new RefusedQuestion(told));
+    // Somebody on the way has sent it twice: the first one may have been run.
+    if (answer.status < 500 && answer.status !== repeated) throw coded('ERR_CALL', new RefusedQuestion(told));
     throw coded('ERR_CALL', new Error(told));
   }
 }

@@ -53,8 +53,7 @@ export class Member {
     this.#settings = settings;
   }
 
-  /** @returns undefined for what is no question to this member */
-  async answer(incoming: Incoming): Promise<Uint8Array | undefined> {
+  async answer(incoming: Incoming): Promise<Uint8Array | 'repeated' | undefined> {
     const { fleet, presence, links, counts } = this.#settings;
     const question = readQuestion(incoming.bytes);
     if (question === undefined || question.fleet !== fleet) {
@@ -63,7 +62,7 @@ export class Member {
     }
     if (question.kind === 'presence') return presence();
     if (question.kind === 'piece') return links.piece(question.token, incoming.room);
-    if (this.#seen.has(question.id)) return undefined;
+    if (this.#seen.has(question.id)) return 'repeated';
     this.#remember(question.id);
     counts.answered.add(1);
     return answerBytes(await this.#run(question, incoming));

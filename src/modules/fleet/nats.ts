@@ -4,7 +4,7 @@ import type { CodedLog } from '../../base/log.js';
 import { LineRate } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import { isLevel } from '../../mi/commands/command.js';
-import type { Asked, Asking, Incoming, Surroundings, Transport } from './transport.js';
+import type { Answering, Asked, Asking, Incoming, Surroundings, Transport } from './transport.js';
 
 /** Files and names by which the broker lets this server in. Files are read at each attempt, so that new ones count. */
 export interface NatsLogin {
@@ -72,7 +72,7 @@ export class NatsTransport implements Transport {
   #isClosed = false;
   #wake: (() => void) | undefined;
   #presence: (() => Uint8Array) | undefined;
-  #answer: ((incoming: Incoming) => Promise<Uint8Array | undefined>) | undefined;
+  #answer: Answering | undefined;
   #timer: NodeJS.Timeout | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
@@ -91,7 +91,7 @@ export class NatsTransport implements Transport {
     this.#tell();
   }
 
-  serve(answer: (incoming: Incoming) => Promise<Uint8Array | undefined>): void {
+  serve(answer: Answering): void {
     this.#answer = answer;
     this.#subscribeAll();
   }
@@ -354,7 +354,7 @@ export class NatsTransport implements Transport {
     };
     this.#answer(incoming).then(
       (bytes) => {
-        if (bytes === undefined || !this.#isUp) return;
+        if (!(bytes instanceof Uint8Array) || !this.#isUp) return;
         try {
           message.respond(bytes);
         } catch {

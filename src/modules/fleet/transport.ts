@@ -31,12 +31,15 @@ export interface Asking {
   readonly asked: Asked;
 }
 
+/** What a member answers. `repeated`: it has got the question before, and answers it then; undefined: it is none of ours. */
+export type Answering = (incoming: Incoming) => Promise<Uint8Array | 'repeated' | undefined>;
+
 /** A way to the members of a fleet. All of it may fail at any time, and comes back by itself. */
 export interface Transport {
   /** Tells others that this member is there, again and again. */
   announce(presence: () => Uint8Array): void;
-  /** Answers what others ask this member; undefined: what was asked is none of ours, and gets no answer. */
-  serve(answer: (incoming: Incoming) => Promise<Uint8Array | undefined>): void;
+  /** Answers what others ask this member. */
+  serve(answer: Answering): void;
   /**
    * Asks members, each at most once.
    * @returns gives it up: nothing of it is told any more
