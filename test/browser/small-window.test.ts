@@ -3,7 +3,7 @@
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import { assertAccessible, axe } from '../support/browser/axe.js';
-import { runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { phone, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -17,8 +17,6 @@ async function assertInSight(page: Page, where: string): Promise<void> {
   expect(wide, where).toStrictEqual([]);
   expect(await page.evaluate('document.documentElement.scrollWidth'), where).toBe(390);
 }
-
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const;
 
 unless(skipped, describe)('at 390 pixels', () => {
   test('values are in sight, with a script', async ({ startServer, openTab, temporaryFile }) => {
@@ -71,6 +69,21 @@ unless(skipped, describe)('at 390 pixels', () => {
     for (const path of ['/mi', '/mi/statistics', '/mi/audit', '/mi/live']) {
       await page.goto(path);
       await assertInSight(page, path);
+    }
+  });
+});
+
+unless(skipped, describe)('the header', () => {
+  test('has the zone in the line of the search, in every window', async ({ startServer, openTab }) => {
+    const server = await startServer({ usrloc: {}, httpd: { server_name: 'pbx-north-01' } });
+    const page = await openTab(server);
+    for (const width of [390, 640, 800, 1024, 1200, 1280, 1440, 1920]) {
+      await page.setViewportSize({ width, height: 800 });
+      const [search, zone] = await Promise.all(['.search', '.zone'].map((one) => page.locator(one).boundingBox()));
+      const middle = (box: typeof search): number => (box ? Math.round(box.y + box.height / 2) : Number.NaN);
+      expect(middle(zone ?? null), String(width)).toBe(middle(search ?? null));
+      expect(search?.width, String(width)).toBeGreaterThan(180);
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), String(width)).toBe(true);
     }
   });
 });

@@ -5,10 +5,10 @@ import { placesOf } from './palette.js';
 const shown = 12;
 
 /**
- * Adds the search over all commands, pages, statistics and contacts to the header. The keys / and Ctrl+K go there from anywhere on
+ * Adds the search over all commands, pages, statistics and contacts to the tools of the header. The keys / and Ctrl+K go there from anywhere on
  * the page.
  */
-export function searchCommands(header, home) {
+export function searchCommands(tools, home) {
   const list = element('ul', { id: 'found', role: 'listbox', 'aria-label': 'Commands', hidden: true });
   const input = element('input', {
     type: 'search',
@@ -24,7 +24,7 @@ export function searchCommands(header, home) {
     'aria-keyshortcuts': '/ Control+K',
   });
   const key = element('kbd', { 'aria-hidden': 'true' }, '/');
-  header.append(element('div', { role: 'search', className: 'search' }, input, key, list));
+  tools.append(element('div', { role: 'search', className: 'search' }, input, key, list));
 
   const places = placesOf(home);
   let commands;

@@ -73,8 +73,8 @@ export function timeOf(date) {
   return element('time', { dateTime: date.toISOString() }, dateText(date));
 }
 
-/** Shows all times of the page in the zone that is chosen, and gives the header the choice. */
-export function followZone(header) {
+/** Shows all times of the page in the zone that is chosen, and gives the tools of the header the choice. */
+export function followZone(tools) {
   const select = element(
     'select',
     {
@@ -92,7 +92,7 @@ export function followZone(header) {
     ...zones.map((name) => element('option', { value: name }, name === 'UTC' ? 'UTC' : `${name} time`)),
   );
   select.value = chosen();
-  header.append(element('div', { className: 'zone' }, select));
+  tools.append(element('div', { className: 'zone' }, select));
   if (select.value !== 'UTC') translate();
   // What a script brings from the server later is in UTC.
   const later = new MutationObserver(() => chosen() !== 'UTC' && translate());
