@@ -1,12 +1,11 @@
 // What an operator does all day, and how many steps it takes: on a desktop and on a phone, with a script and without one. Each task begins
 // on the overview. Each page that is met is looked at by axe, and is never wider than the window.
 import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
 import { assert, describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type Statistic } from '#src/index.js';
 import { userLine } from '../support/accounts.js';
 import { axe } from '../support/browser/axe.js';
-import { follow, phone, skipped, type TabOptions } from '../support/browser/chromium.js';
+import { follow, logIn, phone, skipped, type TabOptions } from '../support/browser/chromium.js';
 import { Operator, type Task } from '../support/browser/operator.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { silentLog } from '../support/log.js';
@@ -379,12 +378,6 @@ function tasksOf({ server, widgets }: Surroundings): readonly Task[] {
       },
     },
   ];
-}
-
-async function logIn(page: Page): Promise<void> {
-  await page.getByLabel('Name').fill('alice');
-  await page.getByLabel('Password').fill('wonder:land');
-  await follow(page, () => page.getByRole('button', { name: 'Log in', exact: true }).click());
 }
 
 const desktop = { viewport: { width: 1280, height: 800 } };

@@ -1,11 +1,10 @@
 // Logging in and out in a browser, the palette and its keys, and statistics that are pinned.
 
-import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
 import { tokenLine, userLine } from '../support/accounts.js';
 import { assertAccessible, axe, screens } from '../support/browser/axe.js';
-import { follow, skipped } from '../support/browser/chromium.js';
+import { follow, logIn, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -18,12 +17,6 @@ function withUsers(files: TlsFiles): ServerOptions {
   const auth_file = files.write('users', userLine('alice', 'wonder:land', 'admin'));
   const auth_tokens = files.write('tokens', tokenLine('robot', token, 'read'));
   return { modules: [sampleModule()], usrloc: {}, httpd: { auth_file, auth_tokens, server_name: 'north' } };
-}
-
-async function logIn(page: Page): Promise<void> {
-  await page.getByLabel('Name').fill('alice');
-  await page.getByLabel('Password').fill('wonder:land');
-  await follow(page, () => page.getByRole('button', { name: 'Log in', exact: true }).click());
 }
 
 unless(skipped, describe)('a browser', () => {

@@ -99,6 +99,13 @@ export async function follow(page: Page, action: () => Promise<void>): Promise<v
   await Promise.all([page.waitForEvent('domcontentloaded', { timeout: 60_000 }), action()]);
 }
 
+/** Logs in by the page, as the user that tests have. */
+export async function logIn(page: Page): Promise<void> {
+  await page.getByLabel('Name').fill('alice');
+  await page.getByLabel('Password').fill('wonder:land');
+  await follow(page, () => page.getByRole('button', { name: 'Log in', exact: true }).click());
+}
+
 /** Runs the form as it is filled in and waits for the page with its result. */
 export async function runForm(page: Page): Promise<void> {
   const form = page.locator('form.call');
