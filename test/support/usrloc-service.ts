@@ -50,13 +50,13 @@ export function service(given: Partial<DomainOptions & RoomLimits> = {}): Servic
 
 /**
  * Stops the clocks at {@link start}, at the begin of a second; immediate callbacks run on, and `performance` does for the
- * slices of long work, but never into the next second.
+ * slices of long work, but never so far that the date of the machine, which stands still, would count as set.
  */
 export function stopClock(t: Lifetime): { advance(seconds: number): void; set(seconds: number): void } {
   const now = performance.now.bind(performance);
   const began = now();
   let base = began + 1001 - (monotonicTime() % 1000);
-  vi.spyOn(performance, 'now').mockImplementation(() => base + Math.min(now() - began, 900));
+  vi.spyOn(performance, 'now').mockImplementation(() => base + Math.min(now() - began, 400));
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: start * 1000 });
   t.onTestFinished(() => vi.useRealTimers());
   return {
