@@ -317,7 +317,9 @@ export class WebInterface {
   #refuseModule(exchange: Exchange, module: string): void {
     const entry = this.#named(exchange, module);
     if (entry !== undefined) {
-      const { query } = exchange;
+      if (isSubmitted(exchange.fields) && this.#refusesSecret(exchange, entry)) return;
+      // A secret that stands in the URL is not told again.
+      const query = entry.command.secrets.length === 0 ? exchange.query : '';
       const Location = `${pathOf(this.#site.base, entry)}${query === '' ? '' : `?${query}`}`;
       // With its method and its body.
       this.#refuse(exchange, 307, html`it is at <a href="${Location}">${Location}</a>`, undefined, { Location });
@@ -325,6 +327,14 @@ export class WebInterface {
     }
     const near = nearest(module, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
     this.#refuse(exchange, 404, html`no module ${quoted(shorten(module, longestName, '…'))} has commands${near}`);
+  }
+
+  /** Refuses a call whose secret may be in its URL. @returns true if it has */
+  #refusesSecret(exchange: Exchange, entry: CommandEntry): boolean {
+    if (exchange.method !== 'GET' || entry.command.secrets.length === 0) return false;
+    const reason = `${titleOf(entry)} takes a secret, and what is in a URL is kept in logs and histories; send the form by POST`;
+    this.#refuse(exchange, 405, reason, entry.module, { Allow: 'POST' });
+    return true;
   }
 
   /** The command that JSON-RPC would find by this name, among those that the caller may run: `/mi/ul_dump`. */
@@ -384,11 +394,7 @@ export class WebInterface {
       this.#reply(exchange, titleOf(entry), module, this.#formPage(entry, exchange), 'command');
       return;
     }
-    if (exchange.method === 'GET' && entry.command.secrets.length > 0) {
-      const reason = `${titleOf(entry)} takes a secret, and what is in a URL is kept in logs and histories; send the form by POST`;
-      this.#refuse(exchange, 405, reason, module, { Allow: 'POST' });
-      return;
-    }
+    if (this.#refusesSecret(exchange, entry)) return;
     if (!entry.command.readOnly) {
       const refusal = crossSiteRefusal(exchange);
       if (refusal !== undefined) {

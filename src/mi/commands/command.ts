@@ -373,7 +373,7 @@ export class Command {
     },
     readonly isForeign = false,
     /** Where its calls run, where threads have the listeners: at home, or in the thread that they come to. */
-    readonly where: Where = 'home',
+    readonly where: 'anywhere' | 'home' = 'home',
   ) {
     const given: unknown = declaration;
     const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
@@ -523,15 +523,12 @@ export function command(declaration: CommandDeclaration<readonly Recipe[], Resul
   return new Command(declaration);
 }
 
-/** Where the calls of a command run. */
-export type Where = 'anywhere' | 'home';
-
 interface Placed {
   /**
    * `anywhere`: threads that have the listeners run its calls by themselves, with a handler that their module makes there (see
    * CommandsHere of src/modules/here.ts). Default `home`.
    */
-  readonly where?: Where;
+  readonly where?: Command['where'];
 }
 
 /** Declares a command of this package: its result has a declared shape, to which the compiler holds the handler. */

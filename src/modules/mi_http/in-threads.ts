@@ -11,7 +11,7 @@ import type { RootHere } from '../../http/threads/face.js';
 import { isWatched } from '../../mi/calls/channels.js';
 import { RateLimit } from '../../mi/calls/guard.js';
 import { Runner } from '../../mi/calls/run.js';
-import { Command, type Level, type ParameterAbout, type Recipe, type Where } from '../../mi/commands/command.js';
+import { Command, type Level, type ParameterAbout, type Recipe } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { ManagementInterface, type SharedCounts } from '../../mi/management-interface.js';
 import { Outcome } from '../../native/layout.js';
@@ -48,7 +48,7 @@ interface SentCommand {
   readonly recipes: readonly Recipe[];
   readonly optional: Recipe;
   readonly parameters: Readonly<Record<string, ParameterAbout>>;
-  readonly where: Where;
+  readonly where: Command['where'];
   /** True where what is told of it may be another thing each time. */
   readonly changes: boolean;
 }
