@@ -103,7 +103,7 @@ const codes: {
 
 class Command {
   readonly isForeign: boolean;
-  readonly where: Where;
+  readonly where: 'anywhere' | 'home';
   readonly name: string;
   readonly aliases: readonly string[];
   readonly help: string;
@@ -133,7 +133,7 @@ class Command {
     readonly run: Run;
   }, isForeign?: boolean,
 
-  where?: Where);
+  where?: 'anywhere' | 'home');
   typeOf(name: string): ParameterType;
   about(name: string): ParameterAbout;
   secretsOf(_given: readonly JsonValue[] | JsonObject): readonly string[];
