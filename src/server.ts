@@ -242,7 +242,7 @@ export class Server {
     const logConsumers = new LogConsumers(target, system?.log);
     this.#log = logConsumers.log;
     this.#steps = new ModuleSteps(this.#log);
-    const threads = servingThreads(settings.threads ?? threadsOfFile(modules), settings);
+    const threads = servingThreads(settings, threadsOfFile(modules));
     this.#mi = new ManagementInterface(this.#log, threads + 1);
     this.#mi.around = settings.callContext === true ? withContext(settings.around) : settings.around;
     this.#mi.headers = settings.headers ?? [];

@@ -6,14 +6,16 @@ export function threadsOfCores(): number {
   return Math.min(mostThreads, Math.max(1, availableParallelism() - 1));
 }
 
-/** What else decides whether there are threads: nothing, but for tests. */
-interface WhereToListen {
-  readonly app?: object | undefined;
-  readonly listen?: boolean | undefined;
-  readonly engine?: object | string | undefined;
+/** The settings of a server that tell how many threads have its listeners. */
+interface ThreadSettings {
+  readonly threads?: number | 'auto' | undefined;
 }
 
-/** The number of threads that have the listeners. */
-export function servingThreads(asked: number | 'auto', _: WhereToListen): number {
-  return asked === 'auto' ? threadsOfCores() : asked;
+/**
+ * The number of threads that have the listeners.
+ *
+ * @param ofFile as the parameter of httpd has it, which the settings overrule
+ */
+export function servingThreads({ threads }: ThreadSettings, ofFile: number): number {
+  return threads === 'auto' ? threadsOfCores() : (threads ?? ofFile);
 }
