@@ -130,7 +130,11 @@ export class FleetPages {
     }
     // What does not come back is asked for twice.
     if (entry?.command.destructive === true && !isDry && exchange.argument('confirm') === undefined) {
-      const asked = fields.map((name) => html`<input type="hidden" name="${name}" value="${form[name]}">`);
+      const kept = fields.filter((name) => isOpen || name !== 'arg');
+      const asked = kept.map((name) => html`<input type="hidden" name="${name}" value="${form[name]}">`);
+      const anew = html`<p><label for="arg">Parameters again, since there is a secret among them</label>
+<input type="password" id="arg" name="arg" autocomplete="off"></p>
+`;
       show(
         exchange,
         200,
@@ -138,7 +142,7 @@ export class FleetPages {
         html`<h2>Run ${entry.fullName} on the fleet?</h2>
 <p>It runs on ${form.nodes === '' && form.group === '' && form.version === '' ? 'every member' : 'the members that were chosen'}, and what it ends or deletes does not come back.</p>
 <form class="confirm" method="post" action="${base}/${fleetPath}">${asked}
-<p class="bar"><button type="submit" name="confirm" value="1" class="danger">Run on the fleet of <bdi>${host}</bdi></button> <a href="${base}/${fleetPath}">Leave it</a></p>
+${!isOpen && anew}<p class="bar"><button type="submit" name="confirm" value="1" class="danger">Run on the fleet of <bdi>${host}</bdi></button> <a href="${base}/${fleetPath}">Leave it</a></p>
 </form>
 `,
       );

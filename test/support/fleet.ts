@@ -140,6 +140,14 @@ export class Lab {
         run: () => 'OK',
       }),
       command({
+        name: 'wipe',
+        help: 'Deletes what a secret allows.',
+        recipes: [{ password: 'string' }],
+        destructive: true,
+        secrets: ['password'],
+        run: ({ password }) => (password === 'open sesame' ? 'wiped' : 'no'),
+      }),
+      command({
         name: 'exact',
         readOnly: true,
         help: 'Tells a number beyond those of JavaScript.',

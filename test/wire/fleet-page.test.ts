@@ -105,6 +105,19 @@ describe('the page of the fleet', () => {
     expect(done.body).toContain('3 of 3 gave a result; all the same');
   });
 
+  test('has a secret of what does not come back entered again', async ({ lifetime }) => {
+    const { gatherer } = await startFleet(lifetime, { way: 'http', members: three });
+    const arg = encodeURIComponent('{"password":"open sesame"}');
+    const question = await postForm(gatherer, '/mi/fleet', `command=lab%3Awipe&arg=${arg}&nodes=sip-01`, own);
+    expect(question.body).not.toContain('sesame');
+    expect(question.body).toMatch(/<input type="password" id="arg" name="arg" autocomplete="off"/);
+    expect(question.body).toContain('<input type="hidden" name="nodes" value="sip-01">');
+    const form = `command=lab%3Awipe&arg=${arg}&nodes=sip-01&confirm=1`;
+    const done = await postForm(gatherer, '/mi/fleet', form, own);
+    expect(done.body).toContain('<bdi>wiped</bdi>');
+    expect(done.body).not.toContain('sesame');
+  });
+
   test('tells that the broker is away, and is not there without the module', async ({ startServer }) => {
     const log = { debug() {}, info() {}, warn() {}, error() {} };
     const away = await startServer({ log, fleet: { server: ['nats://127.0.0.1:9'], name: 'gw' } });
