@@ -570,6 +570,7 @@ class Module<D extends ParameterDeclarations = ParameterDeclarations, Name exten
   readonly parameters: D;
   readonly commands: readonly Command[];
   readonly needs: readonly string[];
+  readonly perThread: string | undefined;
   constructor(declaration: ModuleDeclaration<D, Name>);
   load(context: ModuleContext<ParameterValues<D>>): ModuleInstance | undefined;
   with(parameters: ParameterInput<D>): ConfiguredModule;
@@ -577,6 +578,7 @@ class Module<D extends ParameterDeclarations = ParameterDeclarations, Name exten
 
 interface ModuleContext<Parameters> {
   readonly parameters: Parameters;
+  readonly thread: number;
   readonly log: Log;
   readonly mi: {
     readonly statistics: Statistics;
@@ -592,6 +594,7 @@ interface ModuleDeclaration<D extends ParameterDeclarations, Name extends string
   readonly parameters?: D;
   readonly commands?: readonly Command[];
   readonly needs?: readonly string[];
+  readonly perThread?: string | URL;
   load?(context: ModuleContext<ParameterValues<D>>): ModuleInstance | undefined;
 }
 

@@ -156,6 +156,7 @@ function bundle(isMapped) {
     'src/index.ts',
     'src/testing.ts',
     'src/main.ts',
+    'src/face-modules.ts',
     '--outdir=dist',
     `--metafile=${metafile}`,
     ...options,

@@ -155,6 +155,23 @@ export class ModuleSteps {
     }
   }
 
+  /** Has modules read their files again. @returns whether all went well */
+  async reload(modules: readonly LoadedModule[]): Promise<boolean> {
+    let isGood = true;
+    for (const { name, instance } of modules) {
+      try {
+        await instance.reload?.();
+      } catch (error) {
+        isGood = false;
+        this.#log.error(
+          { code: 'reload-failed', module: name },
+          `reload of module ${name} failed, what was there stays: ${reasonOf(error)}`,
+        );
+      }
+    }
+    return isGood;
+  }
+
   /** Steps are over for now. */
   rest(): void {
     this.#current.disable();

@@ -1,6 +1,7 @@
 import { coded } from './base/codes.js';
-import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './base/given.js';
+import { aFunction, anObject, aText, checkMembers, listOf, type Members, required, type Wanted } from './base/given.js';
 import type { CodedLog, Log, Notice } from './base/log.js';
+import { reasonOf } from './base/text.js';
 import {
   checkDeclarations,
   type ParameterDeclarations,
@@ -50,6 +51,8 @@ export interface ServerFacts {
   readonly opensSockets: boolean;
   /** Threads that have the listeners. */
   readonly threads: number;
+  /** Modules that are loaded in these, too. */
+  readonly perThread: readonly PerThreadModule[];
   /** An app of uWebSockets.js that serves in place of listeners. */
   readonly app: object | undefined;
 }
@@ -63,11 +66,23 @@ export interface Roots {
   registerRoot(declaration: RootDeclaration): void;
 }
 
-/** The argument of `load`: registries to add to, and nothing that could close the server. */
+/** A module of the user's own that each thread with listeners loads by itself, as it is told of it. */
+export interface PerThreadModule {
+  readonly name: string;
+  readonly url: string;
+  readonly parameters: object;
+}
+
+/**
+ * The argument of `load`: registries to add to, and nothing that could close the server. In a thread that has listeners there are
+ * parameters, the log and statistics; to ask for the rest is an error there.
+ */
 export interface ModuleContext<Parameters> {
   readonly parameters: Parameters;
+  /** The thread that the module is loaded in: 0 for the one that made the server; from 1 on those that have its listeners. */
+  readonly thread: number;
   readonly log: Log;
-  /** Statistics of your own: add them when the module is loaded. */
+  /** Statistics of your own: add them when the module is loaded. Threads count in those that thread 0 has; what is told is the sum. */
   readonly mi: { readonly statistics: Statistics };
   /** Events that others can subscribe to: declare yours when the module is loaded. */
   readonly events: Events;
@@ -148,7 +163,13 @@ export interface ModuleDeclaration<D extends ParameterDeclarations, Name extends
   readonly commands?: readonly Command[];
   /** Names of modules that have to be loaded too. */
   readonly needs?: readonly string[];
-  /** Called once per server, in load order, after the modules it needs. */
+  /**
+   * The URL of a file whose default export is a module of this name, `import.meta.url` for this one: each thread that has
+   * listeners loads it, and calls of its commands run in the thread that they come to. Commands that it does not have there
+   * run in the thread that made the server, as do all while there are no others.
+   */
+  readonly perThread?: string | URL;
+  /** Called in load order, after the modules it needs: once per server, and where it is {@link perThread} once in each thread. */
   load?(context: ModuleContext<ParameterValues<D>>): ModuleInstance | undefined;
 }
 
@@ -160,11 +181,17 @@ export interface ConfiguredModule {
 
 const commandList = listOf('an array of what command() returns', isCommand);
 
+const aFileUrl: Wanted = {
+  text: 'the URL of a file, such as import.meta.url',
+  is: (value) => (typeof value === 'string' || value instanceof URL) && String(value).startsWith('file:'),
+};
+
 const declarationMembers: Members<ModuleDeclaration<ParameterDeclarations>> = {
   name: required(aText),
   parameters: anObject,
   commands: commandList,
   needs: listOf("an array of names of modules, ['usrloc']", (one) => typeof one === 'string'),
+  perThread: aFileUrl,
   load: aFunction,
 };
 
@@ -179,7 +206,7 @@ const instanceMembers: Members<ModuleInstance> = {
 };
 
 /** @throws TypeError for what a module of the user's own gives when it is loaded, but may not */
-export function checkInstance(module: string, instance: unknown): void {
+function checkInstance(module: string, instance: unknown): void {
   if (instance === undefined || instance === null) return;
   if (typeof instance === 'object' && 'then' in instance) {
     throw coded(
@@ -190,19 +217,50 @@ export function checkInstance(module: string, instance: unknown): void {
   checkMembers(`what load of module ${module} gives`, instance, instanceMembers);
 }
 
+/** @throws Error that names the module, with the message of what its load throws; TypeError for a slip of its author */
+export function loadOwn(module: Module, context: ModuleContext<never>): ModuleInstance {
+  let instance: ModuleInstance | undefined;
+  try {
+    instance = module.load(context);
+  } catch (error) {
+    const Kind = error instanceof TypeError ? TypeError : Error;
+    throw coded('ERR_MODULE', new Kind(`module ${module.name} failed to load: ${reasonOf(error)}`, { cause: error }));
+  }
+  checkInstance(module.name, instance);
+  return instance ?? {};
+}
+
+/**
+ * Imports the module that a file exports by default. A function gets what `import 'mi-httpd'` gives: such a file needs no import.
+ *
+ * @param api gives that
+ * @throws what the file throws; TypeError when it exports no module
+ */
+export async function importModule(url: string, api: () => Promise<object>): Promise<Module> {
+  const { default: exported } = (await import(url)) as { readonly default?: unknown };
+  const module: unknown = typeof exported === 'function' ? await exported(await api()) : exported;
+  if (isModule(module)) return module;
+  throw coded(
+    'ERR_MODULE',
+    new TypeError('its default export is neither defineModule(…) nor a function that returns one'),
+  );
+}
+
 /** A module, declared by {@link defineModule}. */
 export class Module<D extends ParameterDeclarations = ParameterDeclarations, Name extends string = string> {
   readonly name: Name;
   readonly parameters: D;
   readonly commands: readonly Command[];
   readonly needs: readonly string[];
+  /** Of the file that each thread with listeners loads it from. */
+  readonly perThread: string | undefined;
   readonly #load: ModuleDeclaration<D>['load'];
 
   constructor(declaration: ModuleDeclaration<D, Name>) {
     const given: unknown = declaration;
     const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
     checkMembers(typeof named === 'string' ? `module ${named}` : 'defineModule()', given, declarationMembers);
-    const { name, parameters, commands = [], needs = [] } = declaration;
+    const { name, parameters, commands = [], needs = [], perThread } = declaration;
     if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
       throw coded(
         'ERR_MODULE',
@@ -214,6 +272,7 @@ export class Module<D extends ParameterDeclarations = ParameterDeclarations, Nam
     this.parameters = parameters ?? ({} as D);
     this.commands = commands;
     this.needs = needs;
+    this.perThread = perThread && String(perThread);
     this.#load = declaration.load?.bind(declaration);
   }
 

@@ -44,11 +44,10 @@ import {
   type BuiltInContext,
   type BuiltInInstance,
   type ConfiguredModule,
-  checkInstance,
   isModule,
+  loadOwn,
   type Module,
   type ModuleContext,
-  type ModuleInstance,
   type Roots,
   type ServerFacts,
 } from './module.js';
@@ -267,6 +266,9 @@ export class Server {
       opensSockets: (settings.listen ?? true) && settings.app === undefined,
       app: settings.app,
       threads,
+      perThread: modules.flatMap(({ module: { name, perThread: url }, parameters }) =>
+        url === undefined ? [] : [{ name, url, parameters }],
+      ),
       authenticate: settings.authenticate,
     };
     let httpd: HttpServer | undefined;
@@ -293,6 +295,7 @@ export class Server {
       const inside: BuiltInContext<never> & ModuleContext<never> = {
         ...common,
         parameters: parameters as never,
+        thread: 0,
         get httpd() {
           return needed();
         },
@@ -303,6 +306,7 @@ export class Server {
       const outside: ModuleContext<never> = {
         ...{
           parameters: inside.parameters,
+          thread: 0,
           log,
           mi: { statistics: this.#mi.statistics },
           events,
@@ -377,22 +381,11 @@ export class Server {
   /**
    * Reads users and tokens again, and opens the audit log anew. What is wrong is logged, and stays as it was.
    *
-   * @returns whether all went well
+   * @returns whether all went well, in all threads
    */
   async reload(): Promise<boolean> {
-    let isGood = true;
-    for (const { name, instance } of this.#modules) {
-      try {
-        await instance.reload?.();
-      } catch (error) {
-        isGood = false;
-        this.#log.error(
-          { code: 'reload-failed', module: name },
-          `reload of module ${name} failed, what was there stays: ${reasonOf(error)}`,
-        );
-      }
-    }
-    return isGood;
+    const isGood = await this.#steps.reload(this.#modules);
+    return (await this.#httpd.reloadThreads()) && isGood;
   }
 
   /** So that one in a result is refused by name. */
@@ -752,19 +745,6 @@ function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly Configure
   };
   for (const configured of modules) visit(configured, []);
   return [...ordered];
-}
-
-/** @throws Error that names the module, with the message of what its load throws; TypeError for a slip of its author */
-function loadOwn(module: Module, context: ModuleContext<never>): ModuleInstance {
-  let instance: ModuleInstance | undefined;
-  try {
-    instance = module.load(context);
-  } catch (error) {
-    const Kind = error instanceof TypeError ? TypeError : Error;
-    throw coded('ERR_MODULE', new Kind(`module ${module.name} failed to load: ${reasonOf(error)}`, { cause: error }));
-  }
-  checkInstance(module.name, instance);
-  return instance ?? {};
 }
 
 /** The registry of root paths for modules of the user's own: their handlers run in a context of their own, as commands do. */

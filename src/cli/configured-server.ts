@@ -10,7 +10,7 @@ import { parametersFromObject } from '../config/parameter.js';
 import type { ConfigFile, LoadModule } from '../config/statements.js';
 import type { InheritedSocket } from '../http/listen/inherited.js';
 import { CollisionError } from '../http/listen/setting.js';
-import { type ConfiguredModule, isModule, type Module } from '../module.js';
+import { type ConfiguredModule, importModule, type Module } from '../module.js';
 import { loadableModules } from '../modules/index.js';
 import { opensipsModule } from '../modules/opensips/index.js';
 import { hasPassword } from '../modules/opensips/upstream/setting.js';
@@ -72,7 +72,7 @@ export async function checkConfig(
   const loaded: LoadedStatement[] = [];
   const ignored: LoadModule[] = [];
   for (const statement of config.modules) {
-    const module = statement.path === undefined ? knownModule(statement.name) : await importModule(statement, errors);
+    const module = statement.path === undefined ? knownModule(statement.name) : await importOwn(statement, errors);
     if (module !== undefined) loaded.push({ module, statement });
     else if (statement.path === undefined) ignored.push(statement);
   }
@@ -271,21 +271,13 @@ function knownModule(name: string): Module | undefined {
   return loadableModules.find((module) => module.name === name);
 }
 
-/** A default export that is a function gets what `import 'mi-httpd'` gives: such a file needs no import. */
-async function importModule(statement: LoadModule, errors: Diagnostic[]): Promise<Module | undefined> {
-  const fail = (reason: string): undefined => {
+async function importOwn(statement: LoadModule, errors: Diagnostic[]): Promise<Module | undefined> {
+  try {
+    return await importModule(pathToFileURL(statement.path ?? '').href, () => import('../index.js'));
+  } catch (error) {
+    // The name of the importing file does not help the user.
+    const reason = existsSync(statement.path ?? '') ? reasonOf(error) : `there is no file ${statement.path}`;
     errors.push(diagnosticAt('ERR_MODULE', statement.at, `module "${statement.name}" cannot be loaded: ${reason}`));
     return undefined;
-  };
-  try {
-    const imported = (await import(pathToFileURL(statement.path ?? '').href)) as { default?: unknown };
-    const exported = imported.default;
-    const module: unknown = typeof exported === 'function' ? await exported(await import('../index.js')) : exported;
-    if (isModule(module)) return module;
-    return fail('its default export is neither defineModule(…) nor a function that returns one');
-  } catch (error) {
-    const reason = reasonOf(error);
-    // The name of the importing file does not help the user.
-    return fail(existsSync(statement.path ?? '') ? reason : `there is no file ${statement.path}`);
   }
 }

@@ -94,6 +94,8 @@ export interface HttpServerOptions {
   readonly bodies?: BodyPool;
 }
 
+type MakeCallsHere = (thread: number) => Pick<SettingsHere, 'calls' | 'loadsModules'> | undefined;
+
 /** A root as it is listed. */
 export interface ListedRoot {
   readonly module: string;
@@ -127,7 +129,8 @@ export class HttpServer {
   #handlers: EngineHandlers | undefined;
   #mount: Mount | undefined;
   /** Makes what threads need to serve calls of a root by themselves. */
-  #callsHere: ((thread: number) => object | undefined) | undefined;
+  #callsHere: MakeCallsHere | undefined;
+  #toldByThreads: (told: unknown) => void = () => {};
   #certificates: Certificates | undefined;
   /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
   #subscribers: { readonly most: number; readonly told: (possible: number) => void } = { most: 0, told: () => {} };
@@ -183,9 +186,21 @@ export class HttpServer {
    * Has threads serve calls of a root by themselves.
    *
    * @param make gives the plain data that a thread makes the root of, by its number from 1 on; undefined: home serves all
+   * @param told takes what the root tells there
    */
-  serveInThreads(make: (thread: number) => object | undefined): void {
+  serveInThreads(make: MakeCallsHere, told: (told: unknown) => void): void {
     this.#callsHere = make;
+    this.#toldByThreads = told;
+  }
+
+  /** Calls that threads run by themselves and wait for are answered with 503, and none begins any more. */
+  giveUpInThreads(reason: string): void {
+    this.#faces?.giveUp(reason);
+  }
+
+  /** Has what is loaded in each thread read its files again. @returns whether all went well */
+  async reloadThreads(): Promise<boolean> {
+    return (await this.#faces?.reload()) ?? true;
   }
 
   /** Other users may log in from now on. */
@@ -327,6 +342,7 @@ export class HttpServer {
         stayEncrypted: this.#options.stayEncrypted ?? 0,
       },
       hereOf: (thread) => this.#hereOf(thread),
+      toldByRoot: (told) => this.#toldByThreads(told),
       chunkSize: this.chunkSize,
       counters: this.#counters,
       log,
@@ -342,7 +358,7 @@ export class HttpServer {
     const calls = this.#callsHere?.(thread);
     if (calls === undefined) return undefined;
     return {
-      calls,
+      ...calls,
       counters: sharedCounters.rows,
       firstCounter: sharedCounters.first,
       maxBody: receiveBufSize,

@@ -30,6 +30,12 @@ export interface CommandHere {
   readonly takes?: ((given: CallParameters) => boolean) | undefined;
 }
 
+/** Commands that a module of the user's own has in a thread, beside those of the same names at home. */
+export interface OwnCommands {
+  readonly module: string;
+  readonly commands: readonly Command[];
+}
+
 /** Makes the commands of a module that are declared to run anywhere; others that it makes are left out. */
 export type CommandsHere = (thread: ThreadContext) => readonly CommandHere[];
 

@@ -59,3 +59,30 @@ test('a module file gets all that the package exports', async ({ temporaryFiles,
   expect(await mi(url, 'trunks:count')).toMatchObject({ result: [1, 2] });
   expect(await mi(url, 'trunks:refuse')).toMatchObject({ error: { code: 480, message: 'Busy' } });
 });
+
+const perThread = `export default ({ defineModule, command }) => defineModule({
+  name: 'place',
+  perThread: import.meta.url,
+  load: ({ thread }) => ({ commands: [command({ name: 'thread', help: 'Tells where it runs.', run: () => thread })] }),
+});`;
+
+test('a module file is loaded by each thread that has listeners, where it says so', async ({
+  temporaryFiles,
+  startDaemon,
+}) => {
+  const folder = temporaryFiles({
+    'place.mjs': perThread,
+    'mi-httpd.cfg': [
+      'loadmodule "httpd.so"',
+      'modparam("httpd", "ip", "127.0.0.1")',
+      'loadmodule "mi_http.so"',
+      'loadmodule "./place.mjs"',
+      '',
+    ].join('\n'),
+  });
+  const given = ['-f', join(folder, 'mi-httpd.cfg'), '-p', '0'];
+  for (const threads of [0, 1]) {
+    const { url } = await startDaemon([...given, '-t', String(threads)]);
+    expect(await mi(url, 'place:thread')).toMatchObject({ result: threads });
+  }
+});

@@ -62,6 +62,18 @@ const programs: readonly Program[] = [
     epilogue: `${ask}console.log(await ask(server.urls[0], 'events_list'));`,
     output: /^0\n.*"name":"E_PBX_TRUNK_DOWN"/,
   },
+  {
+    page: 'docs/guide/threads.md',
+    title: 'the module of "Modules in each thread" runs in a thread, which reads the same file',
+    epilogue: `${ask}
+      import { isMainThread } from 'node:worker_threads';
+      import { createServer } from 'mi-httpd';
+      import * as pbx from './program-5.mjs';
+      const options = { threads: 1, modules: [pbx.default], httpd: { ip: '127.0.0.1', port: 0 } };
+      const server = isMainThread ? await createServer(options).start() : { close() {} };
+      if (isMainThread) console.log(await ask(server.urls[0], 'pbx:place'));`,
+    output: /^\{"jsonrpc":"2\.0","result":1,"id":1\}\n$/,
+  },
 ];
 
 const lackingJq = spawnSync('jq', ['--version']).status !== 0 && 'jq is not installed';

@@ -1,5 +1,6 @@
 import { AddressList } from '../../base/address.js';
-import type { CodedLog, Fields } from '../../base/log.js';
+import { shown } from '../../base/given.js';
+import type { CodedLog, Log } from '../../base/log.js';
 import { Rows } from '../../base/rows.js';
 import { reasonOf } from '../../base/text.js';
 import { BodyPool } from '../../native/bodies.js';
@@ -48,10 +49,19 @@ const keepAliveInterval = 4000;
 
 type JsonRefusal = (status: number, reason: string) => string;
 
+/** Makes the root whose calls are served in this thread. @param tellHome sends to home, before the reply that is made next */
+export type MakeRoot = (calls: unknown, log: Log, tellHome: (told: unknown) => void) => Promise<RootHere>;
+
 /** A root whose calls are served in the thread that they come to. */
 export interface RootHere {
   readonly declaration: RootDeclaration;
   readonly calls: CallsHere;
+  /** Calls that are waited for are answered with 503, and none begins any more. */
+  giveUp(reason: string): void;
+  /** Reads files again. @returns whether all went well */
+  reload(): Promise<boolean>;
+  /** Frees what it has loaded. Never fails. */
+  stop(): Promise<void>;
 }
 
 /** Home logs the same of the certificates, which it reads too. */
@@ -64,7 +74,7 @@ const silent: CodedLog = { debug: () => {}, info: () => {}, warn: () => {}, erro
 export class Face implements RelayHost {
   readonly connections: Connections;
   readonly counters: HttpCounters;
-  readonly log: CodedLog;
+  readonly log: Log;
   readonly clientPatience: number;
   readonly replyPatience: number;
   readonly #port: FacePort;
@@ -82,6 +92,10 @@ export class Face implements RelayHost {
   /** False where home sees the memory that they are counted in. */
   readonly #tellsCounters: boolean;
   readonly #keeping: NodeJS.Timeout;
+  /** Serves calls in this thread, once it is there. */
+  #root: RootHere | undefined;
+  /** Settles when all is there to serve with. */
+  readonly #isReady: Promise<void>;
   #exchanges = 0;
   #isClosed = false;
 
@@ -89,12 +103,7 @@ export class Face implements RelayHost {
    * @param jsonRefusal body of a refusal for requests that want JSON
    * @param rootHere makes the root whose calls are served in this thread
    */
-  constructor(
-    port: FacePort,
-    settings: FaceSettings,
-    jsonRefusal: JsonRefusal,
-    rootHere: (calls: unknown, log: CodedLog) => RootHere,
-  ) {
+  constructor(port: FacePort, settings: FaceSettings, jsonRefusal: JsonRefusal, rootHere: MakeRoot) {
     this.#port = port;
     this.#settings = settings;
     this.#shared = new Int32Array(settings.shared);
@@ -116,7 +125,9 @@ export class Face implements RelayHost {
       settings.connections,
       settings.index + 1,
     );
-    if (here !== undefined) this.#serveHere(here, rootHere(here.calls, this.log), jsonRefusal);
+    this.#isReady = here === undefined ? Promise.resolve() : this.#prepare(here, rootHere, jsonRefusal);
+    // Told when it is to listen.
+    this.#isReady.catch(() => {});
     port.on('message', (messages) => {
       for (const message of messages) this.#take(message);
     });
@@ -126,6 +137,14 @@ export class Face implements RelayHost {
     this.#keeping.unref();
     // A line about what ends this thread has to leave.
     process.on('exit', this.#outbox.send);
+  }
+
+  async #prepare(here: SettingsHere, rootHere: MakeRoot, jsonRefusal: JsonRefusal): Promise<void> {
+    this.#root = await rootHere(here.calls, this.log, (told) => {
+      this.tell([Told.byRoot, told]);
+      this.#outbox.send();
+    });
+    this.#serveHere(here, this.#root, jsonRefusal);
   }
 
   /** Some calls are served in this thread. */
@@ -218,6 +237,12 @@ export class Face implements RelayHost {
       case Asked.reload:
         this.#reload(message[1], message[2]);
         break;
+      case Asked.giveUp:
+        this.#root?.giveUp(message[1]);
+        break;
+      case Asked.reloadLoaded:
+        void this.#reloadLoaded();
+        break;
       case Asked.close:
         void this.#close();
         break;
@@ -262,7 +287,9 @@ export class Face implements RelayHost {
 
   async #listen(ports: readonly number[]): Promise<void> {
     try {
+      await this.#isReady;
       for (const [number, listener] of this.#settings.listeners.entries()) {
+        if (this.#isClosed) break;
         if (this.#settings.index > 0 && !listener.isShared) continue;
         const open = await this.#openListener(number, listener, ports[number] ?? 0);
         this.#open.set(number, open);
@@ -357,6 +384,11 @@ export class Face implements RelayHost {
     this.#done(reloadsWord(this.#settings.index));
   }
 
+  async #reloadLoaded(): Promise<void> {
+    this.tell([Told.reloaded, (await this.#root?.reload()) ?? true]);
+    this.#outbox.send();
+  }
+
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -365,7 +397,11 @@ export class Face implements RelayHost {
     await this.#closeListeners();
     this.#outbox.send();
     this.#done(closedWord(this.#settings.index));
+    await this.#root?.stop();
+    this.#outbox.send();
     this.#port.close();
+    // A module may have left something open, or not have got done with its start.
+    if (this.#settings.here?.loadsModules === true) process.exit();
   }
 
   async #closeListeners(): Promise<void> {
@@ -390,10 +426,10 @@ export class Face implements RelayHost {
     return changes;
   }
 
-  #logByHome(): CodedLog {
+  #logByHome(): Log {
     const write =
       (level: LogLevel) =>
-      (fields: Fields, message: string): void =>
+      (fields: object, message: string): void =>
         this.tell([Told.log, level, cloneable(fields), message]);
     return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   }
@@ -406,7 +442,17 @@ function sentError(error: unknown): SentError {
 }
 
 /** Fields of a line, such that they can be sent: an error as its text. */
-function cloneable({ err, ...fields }: Fields): SentFields {
-  if (err === undefined) return fields as SentFields;
-  return { ...(fields as SentFields), err: sentError(err) };
+function cloneable({ err, ...fields }: { readonly err?: unknown }): SentFields {
+  const sent = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, sendable(value)]));
+  return err === undefined ? sent : { ...sent, err: sentError(err) };
+}
+
+/** A value of a field, or what it looks like where it cannot be sent: modules of the user's own write what they like. */
+function sendable(value: unknown): unknown {
+  if (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol') return value;
+  try {
+    return structuredClone(value);
+  } catch {
+    return shown(value);
+  }
 }

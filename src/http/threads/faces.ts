@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { coded, codedBySystem, type LogCode } from '../../base/codes.js';
-import { type CodedLog, LineRate } from '../../base/log.js';
+import { type CodedLog, type Fields, LineRate } from '../../base/log.js';
 import { packageFile } from '../../base/package.js';
 import { Recent } from '../../base/recent.js';
 import { Rows } from '../../base/rows.js';
@@ -87,6 +87,8 @@ interface FacesOptions {
   readonly settings: Omit<FaceSettings, 'index' | 'listeners' | 'shared' | 'here'>;
   /** The calls that a thread serves by itself, by its number from 1 on; undefined: none. */
   readonly hereOf: (thread: number) => Omit<SettingsHere, 'key'> | undefined;
+  /** Takes what the root tells that serves calls in threads. */
+  readonly toldByRoot: (told: unknown) => void;
   /** Bytes of a body of unknown length that are best given at once. */
   readonly chunkSize: number;
   readonly counters: HttpCounters;
@@ -192,13 +194,14 @@ export class Faces {
 
   /** What the threads need of this one. */
   #host(): FaceHost {
-    const { handlersOf, listeners, counters, log, settings, chunkSize, changed } = this.#options;
+    const { handlersOf, listeners, counters, log, settings, chunkSize, changed, toldByRoot } = this.#options;
     return {
       shared: this.#shared,
       hereOf: (index) => {
         const here = this.#options.hereOf(index + 1);
         return here && { ...here, key: this.#key };
       },
+      toldByRoot,
       handlers: listeners.map((listener) => handlersOf(listener)),
       counters,
       log,
@@ -287,6 +290,17 @@ export class Faces {
   /** Waits until no thread has a connection open. */
   async emptied(deadline: number): Promise<void> {
     await Promise.all(this.#faces.map((face) => face.drained(deadline, true)));
+  }
+
+  /** Calls that threads run by themselves and wait for are answered with 503. */
+  giveUp(reason: string): void {
+    for (const face of this.#faces) if (face.isLive) face.ask([Asked.giveUp, reason]);
+  }
+
+  /** Has what threads have loaded read its files again. @returns whether all went well */
+  async reload(): Promise<boolean> {
+    const all = await Promise.all(this.#faces.map((face) => face.reload()));
+    return all.every((isGood) => isGood);
   }
 
   /** Closes every connection, and ends the threads. Never fails. */
@@ -380,6 +394,7 @@ interface FaceHost {
   readonly chunkSize: number;
   readonly settings: Omit<FaceSettings, 'index' | 'here'>;
   readonly hereOf: (index: number) => SettingsHere | undefined;
+  readonly toldByRoot: (told: unknown) => void;
   /** It has ended by itself. */
   readonly lost: (face: Face, reason: unknown) => void;
 }
@@ -395,6 +410,7 @@ class Face implements ReplyPort {
   readonly #idle: readonly PortReply[][];
   readonly #fixed = new Map<FixedHead, number>();
   readonly #drained = new Set<() => void>();
+  readonly #reloaded = new Set<(isGood: boolean) => void>();
   readonly #ended: Promise<void>;
   #listening: ((ports: readonly (number | undefined)[]) => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
@@ -419,7 +435,8 @@ class Face implements ReplyPort {
     this.#here = host.hereOf(index);
     this.#open = new SharedCount(host.settings.connections.open, index + 1);
     const settings: FaceSettings = { ...host.settings, index, here: this.#here };
-    this.#worker = new Worker(fileURLToPath(packageFile('dist/face.js')), {
+    const file = this.#here?.loadsModules === true ? 'dist/face-modules.js' : 'dist/face.js';
+    this.#worker = new Worker(fileURLToPath(packageFile(file)), {
       workerData: settings,
       env: SHARE_ENV,
       execArgv: [],
@@ -467,6 +484,15 @@ class Face implements ReplyPort {
     return new Promise((resolve) => {
       this.#drained.add(resolve);
       this.ask([Asked.drain, deadline, untilEmpty]);
+    });
+  }
+
+  /** @returns whether all that it has loaded has read its files again */
+  reload(): Promise<boolean> {
+    if (!this.isLive) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.#reloaded.add(resolve);
+      this.ask([Asked.reloadLoaded]);
     });
   }
 
@@ -540,8 +566,10 @@ class Face implements ReplyPort {
       case Told.log: {
         const [, level, fields, text] = message;
         const { err } = fields;
-        if (!this.#host.isDue(fields.code)) break;
-        this.#host.log[level](err === undefined ? fields : { ...fields, err: errorOf(err) }, text);
+        if (fields.code !== undefined && !this.#host.isDue(fields.code)) break;
+        const told = err === undefined ? fields : { ...fields, err: errorOf(err) };
+        // A line of a module of the user's own has no code.
+        this.#host.log[level](told as Fields, text);
         break;
       }
       case Told.certificateRefused:
@@ -559,6 +587,12 @@ class Face implements ReplyPort {
       }
       case Told.drained:
         this.#tellDrained();
+        break;
+      case Told.byRoot:
+        this.#host.toldByRoot(message[1]);
+        break;
+      case Told.reloaded:
+        this.#tellReloaded(message[1]);
         break;
     }
   }
@@ -602,6 +636,11 @@ class Face implements ReplyPort {
     this.#drained.clear();
   }
 
+  #tellReloaded(isGood: boolean): void {
+    for (const resolve of this.#reloaded) resolve(isGood);
+    this.#reloaded.clear();
+  }
+
   #end(reason: unknown): void {
     const hasServed = this.isServing;
     this.isLive = false;
@@ -616,6 +655,7 @@ class Face implements ReplyPort {
       new Rows(counters).row(this.index + 1)[firstCounter + Counter.connections] = 0;
     }
     this.#tellDrained();
+    this.#tellReloaded(true);
     const hasFailed = this.#failed;
     hasFailed?.(coded('ERR_THREAD', new Error(`a thread that should serve has ended: ${reasonOf(reason)}`)));
     if (hasServed && !this.#isClosing) this.#host.lost(this, reason);

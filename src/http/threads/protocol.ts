@@ -28,6 +28,10 @@ export const Told = {
   listening: 8,
   failed: 9,
   drained: 10,
+  /** What it has loaded has read its files again. */
+  reloaded: 11,
+  /** What the root tells that serves calls in the thread. */
+  byRoot: 12,
 } as const;
 
 /** A piece of a body; a short one as a text of Latin-1 whose characters are the bytes, which is copied sooner. */
@@ -59,11 +63,14 @@ export type FromFace =
   | readonly [kind: typeof Told.certificateRefused, listener: number, address: string, reason: string]
   | readonly [kind: typeof Told.listening, ports: readonly (number | undefined)[]]
   | readonly [kind: typeof Told.failed, error: SentError, code: string | undefined]
-  | readonly [kind: typeof Told.drained];
+  | readonly [kind: typeof Told.drained]
+  | readonly [kind: typeof Told.reloaded, isGood: boolean]
+  | readonly [kind: typeof Told.byRoot, told: unknown];
 
 /** Fields of a line; an error is sent as its text. */
 export interface SentFields {
-  readonly code: LogCode;
+  /** Lines of modules of the user's own have none. */
+  readonly code?: LogCode | undefined;
   readonly err?: SentError | undefined;
   readonly [name: string]: unknown;
 }
@@ -101,6 +108,10 @@ export const Asked = {
   later: 12,
   /** Credentials have let somebody in. */
   admitted: 13,
+  /** Calls that it runs are waited for no longer. */
+  giveUp: 14,
+  /** What it has loaded reads its files again. */
+  reloadLoaded: 15,
 } as const;
 
 /** The number of a fixed head; or the status line, '' for 200, and name and value of each header. */
@@ -137,6 +148,8 @@ export type FromHome =
   /** Until nothing is left to reply, or no connection is open. */
   | readonly [kind: typeof Asked.drain, deadline: number, untilEmpty: boolean]
   | readonly [kind: typeof Asked.reload, listener: number, what: ReloadedFiles]
+  | readonly [kind: typeof Asked.giveUp, reason: string]
+  | readonly [kind: typeof Asked.reloadLoaded]
   | readonly [kind: typeof Asked.close];
 
 /** Files that a listener reads again: one may be good while the others are not. */
@@ -162,6 +175,8 @@ export interface FaceListener {
 export interface SettingsHere {
   /** As the root has it that serves them. */
   readonly calls: unknown;
+  /** True if the thread loads modules of the user's own. */
+  readonly loadsModules: boolean;
   /** Rows of {@link Counter counters}, and where in them they begin. */
   readonly counters: SharedRows;
   readonly firstCounter: number;

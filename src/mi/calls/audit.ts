@@ -84,9 +84,12 @@ export class Audit {
   readonly #failedLogins = new Last<KeptCall>(100, mostText / 4, ({ line }) => line.length);
   #count = 0;
   readonly #sink: AuditSink | undefined;
+  readonly #elsewhere: ((call: Omit<KeptCall, 'number'>) => void) | undefined;
 
-  constructor(sink: AuditSink | undefined) {
+  /** @param elsewhere is told of calls that changed something, in a thread that keeps none itself */
+  constructor(sink: AuditSink | undefined, elsewhere?: (call: Omit<KeptCall, 'number'>) => void) {
     this.#sink = sink;
+    this.#elsewhere = elsewhere;
   }
 
   /** True if each call is written somewhere. */
@@ -129,6 +132,10 @@ export class Audit {
 
   /** For {@link AuditedCall}. */
   tell(call: Omit<KeptCall, 'number'>, isReadOnly: boolean): void {
+    if (this.#elsewhere !== undefined) {
+      this.#elsewhere(call);
+      return;
+    }
     this.#count += 1;
     const kept = { ...call, number: this.#count };
     if (call.outcome === codes.permissionDenied) this.#denials.add(kept);

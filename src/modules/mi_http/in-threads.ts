@@ -1,4 +1,5 @@
 // Calls that a thread with listeners runs by itself: those of commands that need nothing of what home alone has.
+import { isDeepStrictEqual } from 'node:util';
 import { networkOf } from '../../base/address.js';
 import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
@@ -8,17 +9,20 @@ import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Caller } from '../../http/exchange.js';
 import { namesLines, type RequestHead } from '../../http/request/head.js';
 import type { RootHere } from '../../http/threads/face.js';
+import { Audit } from '../../mi/calls/audit.js';
 import { isWatched } from '../../mi/calls/channels.js';
 import { RateLimit } from '../../mi/calls/guard.js';
 import { Runner } from '../../mi/calls/run.js';
 import { Command, type Level, type ParameterAbout, type Recipe } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { ManagementInterface, type SharedCounts } from '../../mi/management-interface.js';
+import type { Statistics } from '../../mi/statistics.js';
+import type { PerThreadModule } from '../../module.js';
 import { Outcome } from '../../native/layout.js';
 import { RequestScanner } from '../../native/scanner.js';
 import { cacheHere } from '../cache/here.js';
 import { coreHere } from '../core/anywhere.js';
-import type { CommandHere, CommandsHere, CommonFacts, ThreadContext } from '../here.js';
+import type { CommandHere, CommandsHere, CommonFacts, OwnCommands, ThreadContext } from '../here.js';
 import { statisticsHere } from '../statistics/get.js';
 import { usrlocHere } from '../usrloc/here.js';
 import { CallReader } from './call-reader.js';
@@ -62,6 +66,10 @@ interface CallsInThread {
   readonly protection: Protection | undefined;
   /** What modules give, by their names. */
   readonly modules: Readonly<Record<string, unknown>>;
+  /** Modules of the user's own that are loaded in each thread. */
+  readonly perThread: readonly PerThreadModule[];
+  /** Names of headers that are kept for each call. */
+  readonly headers: readonly string[];
   readonly maxPending: number;
   /** Of the calls that are pending in all threads. */
   readonly pending: SharedArrayBuffer;
@@ -97,7 +105,7 @@ export function callsInThread(
   mi: ManagementInterface,
   facts: CommonFacts,
   thread: number,
-  settings: Omit<CallsInThread, 'counts' | 'commands' | 'facts' | 'protection' | 'thread'>,
+  settings: Omit<CallsInThread, 'counts' | 'commands' | 'facts' | 'protection' | 'thread' | 'headers'>,
 ): CallsInThread | undefined {
   const { protection, commands } = mi;
   const isSeen = protection?.audit?.hasSink === true || mi.around !== undefined || isWatched() || commands.isOpen;
@@ -105,6 +113,7 @@ export function callsInThread(
   return {
     ...settings,
     thread,
+    headers: mi.headers,
     counts: mi.sharedWith(thread),
     commands: commands.entries.map(sentCommand),
     facts: { name: facts.name, version: facts.version, startedAt: facts.startedAt(), upTime: facts.upTime() },
@@ -117,6 +126,11 @@ export function callsInThread(
   };
 }
 
+/** A call that changed something in a thread is kept with those of home. */
+export function takeAudited(mi: ManagementInterface, told: unknown): void {
+  mi.audit?.tell(told as Parameters<Audit['tell']>[0], false);
+}
+
 function sentRate(limit: RateLimit | undefined): SentRate | undefined {
   return limit && { rate: limit.rate, memory: limit.memory };
 }
@@ -125,7 +139,7 @@ function receivedRate(sent: SentRate | undefined): RateLimit | undefined {
   return sent && new RateLimit(sent.rate, undefined, sent.memory);
 }
 
-function sentCommand({ module, command }: CommandEntry): SentCommand {
+function sentCommand({ module, command }: Pick<CommandEntry, 'module' | 'command'>): SentCommand {
   const { name, aliases, help, level, readOnly, namedOnly, recipes, optional, abouts, where } = command;
   return {
     module,
@@ -163,8 +177,27 @@ function listedCommand(sent: SentCommand): Command {
   return new Command({ name, aliases, help, level, readOnly, namedOnly, recipes, optional, parameters, run });
 }
 
-/** Makes the root whose calls a thread runs by itself. */
-export function rootInThread(given: unknown, log: CodedLog): RootHere {
+/** Modules of the user's own in a thread. */
+interface OwnModules {
+  load(given: readonly PerThreadModule[], statistics: Statistics): Promise<readonly OwnCommands[]>;
+  start(): Promise<void>;
+  reload(): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes the root whose calls a thread runs by itself.
+ *
+ * @param tellHome sends the calls that changed something, as {@link takeAudited} takes them
+ * @param ownModules loads modules of the user's own, where there are some
+ * @throws Error in one line when one cannot be loaded
+ */
+export async function rootInThread(
+  given: unknown,
+  log: CodedLog,
+  tellHome: (told: unknown) => void,
+  ownModules?: OwnModules,
+): Promise<RootHere> {
   const { root, counts, commands, facts, protection, modules, maxPending, timeout, replies, ...more } =
     given as CallsInThread;
   const mi = new ManagementInterface(log, counts);
@@ -182,11 +215,14 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
   for (const [module, make] of Object.entries(commandsHere)) {
     for (const made of make(context)) own.set(`${module}:${made.command.name}`, made);
   }
+  const loaded = (await ownModules?.load(more.perThread, mi.statistics)) ?? [];
+  const theirs = theirCommands(loaded, commands, more.thread);
   const here = new Map<number, CommandHere>();
   for (const sent of commands) {
-    const made = sent.where === 'anywhere' ? own.get(`${sent.module}:${sent.name}`) : undefined;
+    const name = `${sent.module}:${sent.name}`;
+    const made = sent.where === 'anywhere' ? own.get(name) : theirs.get(name);
     if (sent.where === 'anywhere' && made === undefined)
-      throw coded('ERR_STATE', new TypeError(`nothing runs command ${sent.module}:${sent.name} in a thread`));
+      throw coded('ERR_STATE', new TypeError(`nothing runs command ${name} in a thread`));
     const { number, fullName } = mi.commands.add(sent.module, made?.command ?? listedCommand(sent));
     if (made !== undefined) here.set(number, made);
     if (sent.changes) changing.add(fullName);
@@ -195,7 +231,8 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
     const { allowCommands, denyCommands } = protection;
     const addressRate = receivedRate(protection.addressRate);
     const userRate = receivedRate(protection.userRate);
-    mi.protect({ allowCommands, denyCommands, addressRate, userRate, networkOf });
+    const audit = new Audit(undefined, tellHome);
+    mi.protect({ allowCommands, denyCommands, audit, addressRate, userRate, networkOf });
   }
   mi.seal();
   const batches = mi.statistics.add('mi', 'batches', 'counter');
@@ -204,6 +241,7 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
   const jsonRpc = new JsonRpc(mi, runner, { ...replies, batches, tracer: undefined });
   const scanner = new RequestScanner(mi.commands.lastingMethods(), replies.maxValues);
   const reader = new CallReader(mi);
+  await ownModules?.start();
   const paths: ReadonlySet<string> = new Set([`/${root}`, `/${root}/`]);
   return {
     declaration: {
@@ -214,6 +252,7 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
       body: 'raw',
       borrowBody: true,
       ignoresQuery: true,
+      headers: [...more.headers, ...[...theirs.values()].flatMap(({ command }) => command.headers)],
       timeout,
       keepsTime: true,
       refuse: (status, reason) => refusalBody(status, reason, `/${root}`),
@@ -233,12 +272,50 @@ export function rootInThread(given: unknown, log: CodedLog): RootHere {
         return made.takes(paramsEnd === 0 ? undefined : reader.given(body, paramsStart, paramsEnd));
       },
     },
+    giveUp: (reason) => {
+      mi.stop(reason);
+      runner.stop();
+    },
+    reload: async () => (await ownModules?.reload()) ?? true,
+    stop: async () => ownModules?.stop(),
   };
 
   /** Home tells who is denied, and audits it. */
   function isLet(entry: CommandEntry, caller: Caller | undefined): boolean {
     return mi.denial(entry, { remoteAddress: '', origin: '', caller, listener: '' }) === undefined;
   }
+}
+
+/**
+ * The commands of the user's own modules that this thread runs, by their full names: home alone has the others.
+ *
+ * @throws Error in one line for one that is not there at home, or is another one there
+ */
+function theirCommands(
+  loaded: readonly OwnCommands[],
+  atHome: readonly SentCommand[],
+  thread: number,
+): ReadonlyMap<string, CommandHere> {
+  const all = new Map<string, CommandHere>();
+  for (const { module, commands } of loaded) {
+    for (const command of commands) {
+      const fullName = `${module}:${command.name}`;
+      const sent = atHome.find((one) => one.module === module && one.name === command.name);
+      const refuse = (what: string): Error =>
+        coded('ERR_MODULE', new Error(`command ${fullName} ${what}; declare it in both alike`));
+      if (all.has(fullName)) throw refuse(`is there twice in thread ${thread}`);
+      if (sent === undefined) throw refuse(`is there in thread ${thread}, and not in thread 0`);
+      if (!isDeepStrictEqual(declared(sent), declared(sentCommand({ module, command }))))
+        throw refuse(`is another one in thread ${thread} than in thread 0`);
+      all.set(fullName, { command });
+    }
+  }
+  return all;
+}
+
+/** What has to be the same in all threads: all that callers see. */
+function declared({ where: _, ...sent }: SentCommand): Omit<SentCommand, 'where'> {
+  return sent;
 }
 
 /** What is not of a browser, and asks for nothing but JSON. */

@@ -9,7 +9,7 @@ import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
 import { callParameters, countLimit, headersOf, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 import { tracingOf } from '../tracing.js';
-import { callsInThread } from './in-threads.js';
+import { callsInThread, takeAudited } from './in-threads.js';
 import { JsonRpc } from './jsonrpc.js';
 import { mediaTypes } from './media-types.js';
 
@@ -129,15 +129,19 @@ export const miHttpModule = defineBuiltIn({
         jsonRpc = new JsonRpc(mi, runner, { ...replies, batches, tracer });
         const { max_pending: maxPending, mi_timeout: timeout } = parameters;
         if (tracer === undefined)
-          httpd.serveInThreads((thread) => {
-            // Of one that was lost, those that it had are no more.
-            pending.lost(thread);
-            const modules = forThreads();
-            return callsInThread(mi, facts, thread, {
-              ...{ root, replies, maxPending, timeout, modules },
-              pending: pending.memory,
-            });
-          });
+          httpd.serveInThreads(
+            (thread) => {
+              // Of one that was lost, those that it had are no more.
+              pending.lost(thread);
+              const modules = forThreads();
+              const calls = callsInThread(mi, facts, thread, {
+                ...{ root, replies, maxPending, timeout, modules, perThread: facts.perThread },
+                pending: pending.memory,
+              });
+              return calls && { calls, loadsModules: facts.perThread.length > 0 };
+            },
+            (told) => takeAudited(mi, told),
+          );
         if (hasPages)
           web = webInterface(context, {
             root,
@@ -151,6 +155,10 @@ export const miHttpModule = defineBuiltIn({
       },
       onRequest: calls.onRequest,
     });
-    return { runner, check: () => tracing.check(), stop: () => runner.stop() };
+    const stop = (): void => {
+      runner.stop();
+      httpd.giveUpInThreads('the server stops');
+    };
+    return { runner, check: () => tracing.check(), stop };
   },
 });

@@ -1,0 +1,1 @@
+export default ({ defineModule }) => defineModule({ name: 'other' });
