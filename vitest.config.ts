@@ -1,20 +1,32 @@
 import { fileURLToPath } from 'node:url';
-import type { Alias } from 'vite';
+import type { Alias, Plugin } from 'vite';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { testSources } from './test/support/test-sources.js';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const source = { find: '#src', replacement: path('src') };
 const package_ = { find: '#src/index.js', replacement: path('dist/index.js') };
+
+/** vitest itself has to read the sources where it counts their lines, and where it looks whether they change. */
+const isBuilt = process.argv.includes('run') && !process.argv.includes('--coverage');
+
+const plainSources = testSources('plain', {}, isBuilt);
+
+interface ProjectOptions {
+  readonly alias?: Alias[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly sources?: Plugin;
+}
 
 /** @param testTimeout milliseconds that one test may take on a machine with other work */
 function project(
   name: string,
   testTimeout: number,
   include: string,
-  { alias = [source], env = {} }: { readonly alias?: Alias[]; readonly env?: Readonly<Record<string, string>> } = {},
+  { alias = [], env = {}, sources = plainSources }: ProjectOptions = {},
 ): TestProjectInlineConfiguration {
   return {
     extends: true,
+    plugins: [sources],
     resolve: { alias },
     test: { name, include: [include], env, testTimeout, hookTimeout: testTimeout },
   };
@@ -25,7 +37,7 @@ function folder(name: string, testTimeout = 120_000): TestProjectInlineConfigura
   return project(name, testTimeout, `test/${name}/**/*.test.ts`);
 }
 
-const nodeEngine = { find: /^\.\/engine\/choose\.js$/, replacement: path('test/support/node-engine.ts') };
+const nodeSources = testSources('node', { 'http/engine/choose.ts': 'test/support/node-engine.ts' }, isBuilt);
 
 /** npm run test:all */
 const isAll = process.env.MI_HTTPD_ALL === '1';
@@ -38,21 +50,17 @@ const longOnNode = ['http-timeouts', 'hostile-slow', 'embedded-process'].map((na
 
 /** The same served by Node.js itself, in this process and in those that the tests start. */
 function onNode(name: string, testTimeout = 120_000): TestProjectInlineConfiguration {
-  const given = { alias: [source, nodeEngine], env: { MI_HTTPD_TEST_ENGINE: 'node' } };
+  const given = { sources: nodeSources, env: { MI_HTTPD_TEST_ENGINE: 'node' } };
   const made = project(`${name}-node`, testTimeout, `test/${name}/**/*.test.ts`, given);
   const exclude = isAll ? ownCheckouts : longOnNode;
   return { ...made, test: { ...made.test, exclude, globalSetup: './test/support/node-command.ts' } };
 }
 
-const threadsServer = {
-  find: /^(?:#src|\.\.\/\.\.)\/http\/server\.js$/,
-  replacement: path('test/support/threads-server.ts'),
-};
-
-const threadsCount = {
-  find: /^\.\/http\/threads\/count\.js$/,
-  replacement: path('test/support/threads-count.ts'),
-};
+const threadsSources = testSources(
+  'threads',
+  { 'http/server.ts': 'test/support/threads-server.ts', 'http/threads/count.ts': 'test/support/threads-count.ts' },
+  isBuilt,
+);
 
 /** Of test/wire, what npm test has with threads too: exchanges, limits, logins, what ends and stops, tables and their dumps. */
 const withThreads = [
@@ -71,9 +79,8 @@ const withThreads = [
 
 /** The tests of a folder with the listeners of their servers in so many threads. */
 function onThreads(name: string, threads: number, some?: readonly string[]): TestProjectInlineConfiguration {
-  const env = { MI_HTTPD_TEST_THREADS: String(threads) };
-  const alias = [threadsServer, threadsCount, source];
-  const made = project(`${name}-threads-${threads}`, 120_000, `test/${name}/**/*.test.ts`, { alias, env });
+  const given = { sources: threadsSources, env: { MI_HTTPD_TEST_THREADS: String(threads) } };
+  const made = project(`${name}-threads-${threads}`, 120_000, `test/${name}/**/*.test.ts`, given);
   // They say themselves how many threads there are, also none.
   const exclude = ['test/wire/threads*.test.ts', ...(isAll ? [] : longOnNode)];
   return { ...made, test: { ...made.test, exclude, ...(some === undefined ? {} : { include: [...some] }) } };
@@ -95,7 +102,7 @@ export default defineConfig({
     // The server writes to standard output itself.
     disableConsoleIntercept: true,
     env: childCoverage === undefined ? {} : { NODE_V8_COVERAGE: childCoverage },
-    server: { deps: { external: [/\/dist\//] } },
+    server: { deps: { external: [/\/dist\//, /\/build\/test-sources\//] } },
     coverage: {
       include: ['src/**/*.ts'],
       exclude: ['src/**/*.test.ts'],
@@ -116,7 +123,7 @@ export default defineConfig({
         'dist',
         120_000,
         'test/wire/{core,jsonrpc,mi-json,module,permissions,results,streamed,usrloc,web}*.test.ts',
-        { alias: [package_, source] },
+        { alias: [package_] },
       ),
       folder('client'),
       // The tests of an embedder, by the package as it is published.

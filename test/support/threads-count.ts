@@ -1,9 +1,9 @@
 // In place of src/http/threads/count.ts where tests run on threads that have the listeners, as many as MI_HTTPD_TEST_THREADS says.
 
-import { servingThreads as plain } from '../../src/http/threads/count.js';
-import type { ServerSettings } from '../../src/server.js';
+import { servingThreads as plain } from '#src/http/threads/count.js';
+import type { ServerSettings } from '#src/server.js';
 
-export { threadsOfCores } from '../../src/http/threads/count.js';
+export { threadsOfCores } from '#src/http/threads/count.js';
 
 const threads = Number(process.env.MI_HTTPD_TEST_THREADS);
 

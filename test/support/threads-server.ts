@@ -1,7 +1,7 @@
 // In place of src/http/server.ts where tests run on threads that have the listeners, as many as MI_HTTPD_TEST_THREADS says.
-import { type HttpServerOptions, HttpServer as PlainServer } from '../../src/http/server.js';
+import { type HttpServerOptions, HttpServer as PlainServer } from '#src/http/server.js';
 
-export type * from '../../src/http/server.js';
+export type * from '#src/http/server.js';
 
 const threads = Number(process.env.MI_HTTPD_TEST_THREADS);
 
