@@ -1,20 +1,11 @@
 // npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments are vitest's; with any, only
 // vitest runs: npm test -- test/wire/recipes.test.ts -t "by name". --long (npm run test:long) runs the files that import
 // test/support/long.ts, with their long counts, and models of record tables. --all (npm run test:all) runs everything, on both engines.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  buildAddon,
-  buildTypeScript,
-  filesBelow,
-  installDependencies,
-  root,
-  run,
-  runTool,
-  statusOf,
-  tool,
-} from './steps.mjs';
+import { createInterface } from 'node:readline';
+import { buildAddon, buildTypeScript, filesBelow, installDependencies, root, run, statusOf, tool } from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
 const isLong = process.argv.includes('--long');
@@ -31,38 +22,43 @@ requireNode();
 installDependencies();
 buildAddon();
 buildTypeScript();
-if (only.length === 0) {
-  step('types', () => runTool('tsc', ['-p', 'tsconfig.json']));
-  step('style and structure', () => runTool('biome', ['check', '--error-on-warnings']));
-  step('dead exports', () => runTool('knip', []));
-  cargoStep('fmt', ['fmt', '--check']);
-  cargoStep('clippy', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
-  step('Rust tests', () => run('cargo', ['test', '--locked', '--quiet']));
-  step('fuzz targets', () => run(process.execPath, ['scripts/fuzz.mjs', '10']));
-  step('vulnerabilities and licences', () => run(process.execPath, ['scripts/audit.mjs']));
-  step('instruction counts', () => run(process.execPath, ['scripts/instructions.mjs']));
+if (isLong && given.length === 0) run(process.execPath, ['scripts/models.mjs']);
+if (only.length > 0) process.exitCode = statusOf(tool('vitest'), ['run', ...only]) === 0 ? 0 : 1;
+else process.exitCode = await everything();
+
+/** Tests of the server wait for half of their time: the checks run meanwhile. @returns the status */
+async function everything() {
+  const checks = printed(process.execPath, ['scripts/checks.mjs'], () => false);
+  const tests = printed(tool('vitest'), ['run'], (line) => !/^\d+ passed, \d+ failed, \d+ skipped$/.test(line));
+  const { text, status: ofChecks } = await checks;
+  process.stdout.write(`${text}\n== checks ended with ${ofChecks}\n\n`);
+  const { text: counts, status: ofTests } = await tests;
+  process.stdout.write(counts);
+  return ofChecks === 0 && ofTests === 0 ? 0 : 1;
 }
-if (isLong && given.length === 0) step('models of record tables', () => run(process.execPath, ['scripts/models.mjs']));
-step('TypeScript tests', () => {
-  // Nothing is printed after the last line of vitest, which tells the counts.
-  process.exitCode = statusOf(tool('vitest'), ['run', ...only]) === 0 ? 0 : 1;
-});
+
+/**
+ * Runs a program to its end.
+ *
+ * @param isPassedOn tells of a line whether it is printed at once
+ * @returns all other lines, and its status or the signal that ended it
+ */
+function printed(command, args, isPassedOn) {
+  return new Promise((resolve, reject) => {
+    const env = process.stdout.isTTY ? { ...process.env, FORCE_COLOR: '1' } : process.env;
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    const add = (line) => {
+      if (isPassedOn(line)) process.stdout.write(`${line}\n`);
+      else text += `${line}\n`;
+    };
+    createInterface({ input: child.stdout }).on('line', add);
+    createInterface({ input: child.stderr }).on('line', add);
+    child.on('error', reject);
+    child.on('close', (status, signal) => resolve({ text, status: signal ?? status }));
+  });
+}
 
 function hasLongCounts(file) {
   return /from '[./]+\/support\/long\.js'/.test(readFileSync(join(root, file), 'utf8'));
-}
-
-function step(title, action) {
-  process.stdout.write(`\n== ${title}\n`);
-  action();
-}
-
-/** fmt and clippy are components of their own, which a plain Rust need not have. */
-function cargoStep(name, args) {
-  const found = spawnSync('cargo', [name, '--version'], { cwd: root }).status === 0;
-  if (found) step(`cargo ${name}`, () => run('cargo', args));
-  else
-    process.stdout.write(
-      `\n== cargo ${name}: skipped, this Rust has no ${name} (rustup component add ${name === 'fmt' ? 'rustfmt' : name})\n`,
-    );
 }

@@ -79,7 +79,6 @@ function transformed(files: readonly string[]): Map<string, string> {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    sourcemap: 'inline',
   });
   return new Map(outputFiles.map(({ path, text }) => [relative(sources, path), text]));
 }

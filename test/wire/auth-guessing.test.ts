@@ -12,7 +12,7 @@ import { unless } from '../support/unless.js';
 
 const alice = basic('alice', 'right');
 const mallory = basic('mallory', 'own');
-const seconds = count(3, 20);
+const seconds = count(1, 20);
 
 async function start(t: Lifetime): Promise<Server> {
   const users = userLine('alice', 'right', 'admin') + userLine('mallory', 'own', 'read') + userLine('bob', 'b', 'read');
