@@ -1,4 +1,4 @@
-// The client corpus on one connection: pipelined as a whole, fifty thousand requests, and what the engine forbids.
+// The client corpus on one connection: pipelined as a whole, many thousand requests, and what the engine forbids.
 import { once } from 'node:events';
 import { assert, describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
@@ -6,6 +6,7 @@ import { rests } from '../support/at-rest.js';
 import { corpus } from '../support/client/corpus.js';
 import { exceptions } from '../support/client/engine-exceptions.js';
 import { answers } from '../support/engine.js';
+import { count } from '../support/long.js';
 import { withResolvers } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
@@ -27,6 +28,8 @@ function slow() {
   });
   return { entered: entered.promise, module: defineModule({ name: 'slow', commands: [run] }) };
 }
+
+const requests = count(10_000, 50_000);
 
 const waiting = '{"jsonrpc":"2.0","method":"slow:wait","id":1}';
 
@@ -50,13 +53,13 @@ describe('the client corpus on one connection', () => {
     });
   }
 
-  test('50,000 requests, and nothing grows', async ({ startServer }) => {
+  test(`${requests} requests, and nothing grows`, async ({ startServer }) => {
     const server = await startServer();
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     const methods = ['pwd', 'which', 'core:uptime', 'no_such_method'];
     const round = 25;
-    for (let first = 0; first < 50_000; first += round) {
+    for (let first = 0; first < requests; first += round) {
       const bodies = Array.from(
         { length: round },
         (_, n) => `{"jsonrpc":"2.0","method":"${methods[n % methods.length]}","id":${first + n}}`,
