@@ -290,8 +290,8 @@ ${may.contact && html`<button type="submit" name="ask" value="contact" aria-labe
             );
           }
         },
-        wait: (_exchange, _place, leave) => {
-          exchange.onGone = () => void leave();
+        wait: (_exchange, _place, waited) => {
+          exchange.onGone = () => void waited.leave();
         },
       },
       exchange,

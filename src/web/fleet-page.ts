@@ -231,8 +231,8 @@ ${input('command', 'Command', html` list="fleet-commands" required`)}${input('ar
           if (error.code === codes.permissionDenied) this.#options.refuse(exchange, 403, explained(error));
           else failed(error);
         },
-        wait: (_exchange, _place, leave) => {
-          exchange.onGone = () => void leave();
+        wait: (_exchange, _place, waited) => {
+          exchange.onGone = () => void waited.leave();
         },
       },
       exchange,

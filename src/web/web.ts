@@ -437,8 +437,8 @@ export class WebInterface {
             : this.#results.show(exchange, value, call, this.#frame(asked));
         },
         error: (_exchange, _place, error) => this.#answerError(asked, error),
-        wait: (_exchange, _place, leave) => {
-          exchange.onGone = () => void leave();
+        wait: (_exchange, _place, waited) => {
+          exchange.onGone = () => void waited.leave();
         },
       },
       exchange,

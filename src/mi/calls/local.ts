@@ -10,7 +10,7 @@ import { printJson } from '../results/json.js';
 import { printResult } from '../results/result.js';
 import type { Client } from './call.js';
 import { Guard } from './guard.js';
-import type { Face, LaterAnswer, Leave, Runner } from './run.js';
+import type { Face, LaterAnswer, Runner, Waited } from './run.js';
 
 /** Options of a call from within the process. */
 export interface LocalCallOptions {
@@ -76,7 +76,7 @@ class LocalFace implements Face<Client | undefined> {
   readonly #resolve: (text: string) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #signal: AbortSignal | undefined;
-  #leave: Leave | undefined;
+  #waited: Waited | undefined;
 
   constructor(resolve: (text: string) => void, reject: (reason: unknown) => void, signal: AbortSignal | undefined) {
     this.#resolve = resolve;
@@ -87,7 +87,7 @@ class LocalFace implements Face<Client | undefined> {
 
   readonly #aborted = (): void => {
     const reason: unknown = this.#signal?.reason;
-    this.#leave?.(reason instanceof Error ? reason : undefined);
+    this.#waited?.leave(reason instanceof Error ? reason : undefined);
     this.#reject(reason);
   };
 
@@ -109,8 +109,8 @@ class LocalFace implements Face<Client | undefined> {
     this.#reject(error);
   }
 
-  wait(_client: Client | undefined, _place: number, leave: Leave): void {
-    this.#leave = leave;
+  wait(_client: Client | undefined, _place: number, waited: Waited): void {
+    this.#waited = waited;
     if (this.#signal?.aborted === true) this.#aborted();
   }
 }

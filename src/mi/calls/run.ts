@@ -17,10 +17,14 @@ import type { Around } from './around.js';
 import type { AuditedCall } from './audit.js';
 import { Call, type CallSource, type Client, setEnd, takeEnd, traceFields, traceOf } from './call.js';
 import { type CallMessage, isWatched, tellEnd, tellStart } from './channels.js';
+import { Eventual, type Settling } from './eventual.js';
 import type { Guard } from './guard.js';
 
-/** Ends the wait for a call whose client leaves, and aborts the call. Returns whether the call was still waited for. */
-export type Leave = (reason?: Error) => boolean;
+/** A call that is waited for. */
+export interface Waited {
+  /** Ends the wait, since the client leaves, and aborts the call. Returns whether the call was still waited for. */
+  leave(reason?: Error): boolean;
+}
 
 /** An answer that begins later. Exactly one of its functions is called. */
 export interface LaterAnswer<T> {
@@ -52,8 +56,8 @@ export interface Face<C extends Client | undefined> {
   error(client: C, place: number, error: MiError, entry: CommandEntry): void;
   /** The place by which a call is answered on a later turn. */
   keep?(client: C, place: number): number;
-  /** The call is waited for; `leave` is to be called when the client leaves. */
-  wait(client: C, place: number, leave: Leave, entry: CommandEntry): void;
+  /** The call is waited for; it is to be left when the client leaves. */
+  wait(client: C, place: number, waited: Waited, entry: CommandEntry): void;
 }
 
 /** Limits of the calls of one root. */
@@ -80,9 +84,12 @@ const longCall = 0.02;
 /** So many calls of which none is timed come before one that is, and counts for them, too. */
 const mostSkipped = timedShare - 1;
 
-/** A call whose handler has not settled. */
-interface Running extends Placed {
-  readonly giveUp: (reason: string) => void;
+/** What a handler gives that answers later. */
+type LaterResult = Promise<Result> | Eventual<Result>;
+
+/** `#execute` turns every other thenable into a native promise. */
+function isLater(result: Result | LaterResult): result is LaterResult {
+  return result instanceof Eventual || result instanceof Promise;
 }
 
 /**
@@ -103,7 +110,7 @@ export class Runner {
   readonly #context = new OwnContext();
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly #later = new Set<CommandEntry>();
-  readonly #running = new Roster<Running>();
+  readonly #deadlines = new Deadlines();
   /** Calls of commands of this server that are waited for. Another server limits the calls of its commands: one that hangs keeps no others waiting. */
   readonly #pending: SharedCount;
   /** True while the call that begins is counted among {@link #pending} already. */
@@ -119,7 +126,7 @@ export class Runner {
 
   /** Gives up every call that is waited for: the server stops. */
   stop(): void {
-    for (const { giveUp } of [...this.#running.items]) giveUp('the server stops');
+    for (const waiting of this.#deadlines.all()) waiting.refuse(503, 'the server stops');
   }
 
   /**
@@ -168,15 +175,14 @@ export class Runner {
     const doesWithout =
       entry.command.withoutCall && guard === undefined && this.#mi.around === undefined && !isWatched();
     const call = doesWithout ? Call.none : new Call(entry.fullName, client, this.#mi.log);
-    let result: Result | Promise<Result>;
+    let result: Result | LaterResult;
     let later: LaterAnswer<unknown> | undefined;
     try {
       result =
         guard === undefined
           ? this.#execute(entry, given, count, call)
           : this.#executeGuarded(guard, client, entry, given, count, call);
-      // `#execute` turns every thenable into a native promise, so `instanceof` is enough.
-      if (!(result instanceof Promise)) {
+      if (!isLater(result)) {
         later = face.result(client, place, result, entry, call);
         if (later === undefined) {
           takeEnd(call)?.();
@@ -190,7 +196,7 @@ export class Runner {
     }
     const kept = call === Call.none ? new Call(entry.fullName, client, this.#mi.log) : call;
     if (later !== undefined) this.#waitForAnswer(face, client, place, entry, kept, later);
-    else this.#waitForHandler(face, client, place, entry, kept, result as Promise<Result>);
+    else this.#waitForHandler(face, client, place, entry, kept, result as LaterResult);
     return false;
   }
 
@@ -253,33 +259,24 @@ export class Runner {
     place: number,
     entry: CommandEntry,
     call: Call,
-    first: Promise<Result>,
+    first: LaterResult,
   ): void {
     let kept: number;
-    const discard = (value: Result): void => {
-      takeEnd(call)?.();
-      discardResult(value);
-    };
     try {
       kept = face.keep?.(client, place) ?? place;
     } catch (error) {
       call.abort(abortReason(coded('ERR_ABORTED', new Error('its request cannot be answered later'))));
-      first.then(discard, () => {});
+      discardLater(call, first);
       face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
       return;
     }
     if (!entry.command.isForeign) this.#later.add(entry);
-    this.#wait(face, client, kept, entry, call, {
-      first,
-      send: (value) => {
-        const later = face.result(client, kept, value, entry, call);
-        if (later === undefined) takeEnd(call)?.();
-        else this.#waitForAnswer(face, client, kept, entry, call, later);
-      },
-      giveUp: () => {
-        first.then(discard, () => {});
-      },
-    });
+    const sent = (value: Result): void => {
+      const later = face.result(client, kept, value, entry, call);
+      if (later === undefined) takeEnd(call)?.();
+      else this.#waitForAnswer(face, client, kept, entry, call, later);
+    };
+    this.#wait(face, client, kept, entry, call, { first, send: sent, giveUp: () => discardLater(call, first) });
   }
 
   /** The call is over when the answer begins, unless the face says when. */
@@ -311,76 +308,54 @@ export class Runner {
     place: number,
     entry: CommandEntry,
     call: Call,
-    { first, send, giveUp, place: at = place }: LaterAnswer<T>,
+    answer: LaterAnswer<T>,
   ): void {
-    let isWaiting = true;
-    let deadline: NodeJS.Timeout | undefined;
-    const stopWaiting = (): boolean => {
-      const wasWaiting = isWaiting;
-      isWaiting = false;
-      clearTimeout(deadline);
-      return wasWaiting;
-    };
-    const fail = (error: unknown): void => {
-      takeEnd(call)?.(true, error);
-      try {
-        this.#failed(face, client, at, entry, call, error, true);
-      } catch (cause) {
-        this.failures.ofReply(cause);
-      }
-    };
-    const leave: Leave = (reason = abortReason(coded('ERR_GONE', new Error('the client left')))) => {
-      const wasWaiting = stopWaiting();
-      call.abort(reason);
-      if (wasWaiting) giveUp();
-      return wasWaiting;
-    };
-    const refuse = (status: 503 | 504, reason: string): void => {
-      const error = status === 504 ? coded('ERR_TIMEOUT', new Error(reason)) : coded('ERR_ABORTED', new Error(reason));
-      if (isWaiting) takeEnd(call)?.(true, error);
-      if (leave(abortReason(error))) fail(new RefusedCall(status, reason));
-    };
     const now = performance.now();
     call.waitedSince ??= face.since ?? now;
-    const left = this.timeout * 1000 - (now - call.waitedSince);
+    const expires = call.waitedSince + this.timeout * 1000;
+    const at = answer.place ?? place;
+    const isCounted = !entry.command.isForeign;
+    const waiting = new Waiting(this, face, client, at, entry, call, answer, expires);
     try {
-      deadline = setTimeout(() => {
-        this.#tellTimeout(entry);
-        refuse(504, `${entry.fullName} gave no result within ${this.timeout} s, the limit mi_timeout`);
-      }, Math.floor(left));
+      this.#deadlines.add(waiting, now);
     } catch (error) {
       // Without a deadline nothing is waited for. The face is told later: it does not wait for the call yet.
-      leave(abortReason(coded('ERR_ABORTED', new Error(reasonOf(error)))));
-      queueMicrotask(() => fail(error));
+      waiting.leave(abortReason(coded('ERR_ABORTED', new Error(reasonOf(error)))));
+      queueMicrotask(() => waiting.fail(error));
       return;
     }
-    const running: Running = { place: -1, giveUp: (reason) => refuse(503, reason) };
-    const isCounted = !entry.command.isForeign;
-    this.#running.add(running);
     if (isCounted && !this.#isReserved) this.#pending.add();
     if (isCounted) this.#isReserved = false;
-    const over = (): void => {
-      this.#running.delete(running);
-      if (isCounted) this.#pending.remove();
-    };
-    first.then(
-      (value) => {
-        over();
-        if (!stopWaiting()) return;
-        try {
-          send(value);
-        } catch (error) {
-          fail(error);
-        }
-      },
-      (error: unknown) => {
-        over();
-        if (!stopWaiting()) return;
-        giveUp();
-        fail(error);
-      },
-    );
-    face.wait(client, at, leave, entry);
+    const { first } = answer;
+    if (first instanceof Eventual) first.listen(waiting);
+    else
+      first.then(
+        (value) => waiting.fulfilled(value),
+        (error: unknown) => waiting.rejected(error),
+      );
+    face.wait(client, at, waiting, entry);
+  }
+
+  /** For {@link Waiting}: what it waited for has come, or will not. */
+  over(waiting: AnyWaiting): void {
+    this.#deadlines.delete(waiting);
+    if (!waiting.entry.command.isForeign) this.#pending.remove();
+  }
+
+  /** For {@link Waiting}: tells the client the error of a call that was waited for. */
+  failedLater<C extends Client | undefined>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    call: Call,
+    error: unknown,
+  ): void {
+    try {
+      this.#failed(face, client, place, entry, call, error, true);
+    } catch (cause) {
+      this.failures.ofReply(cause);
+    }
   }
 
   #executeGuarded(
@@ -390,7 +365,7 @@ export class Runner {
     given: CallParameters,
     count: number,
     call: Call,
-  ): Result | Promise<Result> {
+  ): Result | LaterResult {
     const mi = this.#mi;
     const excess = guard.excess(client);
     if (excess !== undefined) {
@@ -406,14 +381,14 @@ export class Runner {
     }
     const audited = mi.audit?.begin(entry, given, call);
     if (audited === undefined) return this.#execute(entry, given, count, call);
-    let result: Result | Promise<Result>;
+    let result: Result | LaterResult;
     try {
       result = this.#execute(entry, given, count, call);
     } catch (error) {
       audited.end(outcomeOf(error));
       throw error;
     }
-    if (result instanceof Promise) return endAudited(audited, call, result);
+    if (isLater(result)) return endAudited(audited, call, result);
     audited.end('ok');
     return result;
   }
@@ -422,14 +397,14 @@ export class Runner {
    * @throws MiError for wrong parameters; whatever the handler throws. A promise that the handler returned is handed on,
    *   and its time is counted when it settles.
    */
-  #execute(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
+  #execute(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | LaterResult {
     const mi = this.#mi;
     const counts = mi.counts[entry.number] ?? mi.countsOf(entry);
     const weight = weightOf(counts);
     const started = weight > 0 ? performance.now() : 0;
     mi.calls.add(1);
-    let result: Result | Promise<Result>;
-    let isLater: boolean;
+    let result: Result | LaterResult;
+    let isAwaited: boolean;
     let message: CallMessage | undefined;
     try {
       const { command } = entry;
@@ -440,18 +415,20 @@ export class Runner {
       } else if (mi.around !== undefined) result = this.#runAround(mi.around, command, parameters, call);
       else if (command.withoutContext) result = command.run(parameters, call);
       else result = this.#context.run(command.run, parameters, call);
+      if (result instanceof Eventual && result.isSettled) result = result.outcome();
       // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
-      isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
+      isAwaited =
+        typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
     } catch (error) {
       this.#finished(counts, weight, started, true, message, error);
       mi.errors.add(1);
       throw error;
     }
-    if (isLater) return this.#settle(entry, counts, call, weight, started, result as PromiseLike<Result>, message);
+    if (isAwaited) return this.#settle(entry, counts, call, weight, started, result as PromiseLike<Result>, message);
     // Of another value the time to print it is none to speak of.
     if (call === Call.none || typeof result !== 'object') this.#finished(counts, weight, started, false, message);
     else this.#endLater(counts, call, weight, started, message);
-    if (result === undefined) this.#tellNothing(entry);
+    if (result === undefined) tellNothing(mi, entry);
     return result;
   }
 
@@ -474,9 +451,9 @@ export class Runner {
     around: Around | undefined,
     command: Command,
     parameters: Parameters<Command['run']>[0],
-  ): Result | Promise<Result> {
+  ): Result | LaterResult {
     const { call } = message;
-    const run = () => command.run(parameters, call);
+    const run = () => promised(command.run(parameters, call));
     return this.#context.run(tellStart<Result | Promise<Result>>, message, () =>
       around === undefined ? run() : around(call, run),
     );
@@ -488,8 +465,8 @@ export class Runner {
     command: Command,
     parameters: Parameters<Command['run']>[0],
     call: Call,
-  ): Result | Promise<Result> {
-    return this.#context.run(around, call, () => command.run(parameters, call));
+  ): Result | LaterResult {
+    return this.#context.run(around, call, () => promised(command.run(parameters, call)));
   }
 
   /** Not within {@link #execute}: its closures would be allocated for every call. */
@@ -501,40 +478,32 @@ export class Runner {
     started: number,
     result: PromiseLike<Result>,
     message: CallMessage | undefined,
-  ): Promise<Result> {
+  ): LaterResult {
     const mi = this.#mi;
     mi.pending.add(1);
     counts.isLater = true;
     // Of a call without an object of its own the end of its handler is its end.
     const own = call === Call.none ? new Call(entry.fullName) : call;
     this.#endLater(counts, own, weight, started, message);
+    const handling = new Handling(mi, entry, own, own !== call);
+    if (result instanceof Eventual) {
+      result.listen(handling);
+      return result;
+    }
     return Promise.resolve(result).then(
       (value) => {
-        mi.pending.add(-1);
-        if (own !== call) takeEnd(own)?.();
-        if (value === undefined) this.#tellNothing(entry);
+        handling.fulfilled(value);
         return value;
       },
       (error: unknown) => {
-        mi.pending.add(-1);
-        mi.errors.add(1);
-        takeEnd(own)?.(true, error);
+        handling.rejected(error);
         throw error;
       },
     );
   }
 
-  /** The client gets OpenSIPS' error for it; the author of the command has to know, too. */
-  #tellNothing({ fullName }: CommandEntry): void {
-    const remedy = "return a value; a plain success is 'OK'";
-    this.#mi.log.warn(
-      { code: 'command-returned-nothing', command: fullName },
-      `MI command ${fullName} returned nothing, which is answered as an error: ${remedy}`,
-    );
-  }
-
   /** A client may drop the 504; the operator has to know which command hangs. */
-  #tellTimeout({ fullName }: CommandEntry): void {
+  tellTimeout({ fullName }: CommandEntry): void {
     if (!this.#mi.lineRate.isDue(`timeout ${fullName}`)) return;
     const seconds = this.timeout;
     const remedy = 'find out what it waits for, or raise mi_timeout';
@@ -569,6 +538,184 @@ export class Runner {
   }
 }
 
+/** What functions of others are given of a result. */
+function promised(result: Result | LaterResult): Result | Promise<Result> {
+  return result instanceof Eventual ? result.then() : result;
+}
+
+/** The client gets OpenSIPS' error for it; the author of the command has to know, too. */
+function tellNothing(mi: ManagementInterface, { fullName }: CommandEntry): void {
+  const remedy = "return a value; a plain success is 'OK'";
+  mi.log.warn(
+    { code: 'command-returned-nothing', command: fullName },
+    `MI command ${fullName} returned nothing, which is answered as an error: ${remedy}`,
+  );
+}
+
+/** A handler that has not settled. */
+class Handling implements Settling<Result> {
+  readonly #mi: ManagementInterface;
+  readonly #entry: CommandEntry;
+  readonly #call: Call;
+  readonly #endsHere: boolean;
+
+  /** @param endsHere whether its end is that of the call */
+  constructor(mi: ManagementInterface, entry: CommandEntry, call: Call, endsHere: boolean) {
+    this.#mi = mi;
+    this.#entry = entry;
+    this.#call = call;
+    this.#endsHere = endsHere;
+  }
+
+  fulfilled(value: Result): void {
+    this.#mi.pending.add(-1);
+    if (this.#endsHere) takeEnd(this.#call)?.();
+    if (value === undefined) tellNothing(this.#mi, this.#entry);
+  }
+
+  rejected(error: unknown): void {
+    this.#mi.pending.add(-1);
+    this.#mi.errors.add(1);
+    takeEnd(this.#call)?.(true, error);
+  }
+}
+
+/** Waits for the beginning of an answer. An object and no closures, which cost more than all else of a small call. */
+class Waiting<C extends Client | undefined, T> implements Placed, Waited, Settling<T> {
+  place = -1;
+  readonly #runner: Runner;
+  readonly #face: Face<C>;
+  readonly #client: C;
+  readonly #at: number;
+  readonly #call: Call;
+  readonly #answer: LaterAnswer<T>;
+  #isWaiting = true;
+
+  /** @param expires time by `performance.now()` from which on it is waited for no longer */
+  constructor(
+    runner: Runner,
+    face: Face<C>,
+    client: C,
+    at: number,
+    readonly entry: CommandEntry,
+    call: Call,
+    answer: LaterAnswer<T>,
+    readonly expires: number,
+  ) {
+    this.#runner = runner;
+    this.#face = face;
+    this.#client = client;
+    this.#at = at;
+    this.#call = call;
+    this.#answer = answer;
+  }
+
+  fulfilled(value: T): void {
+    this.#runner.over(this);
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    try {
+      this.#answer.send(value);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  rejected(error: unknown): void {
+    this.#runner.over(this);
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#answer.giveUp();
+    this.fail(error);
+  }
+
+  leave(reason: Error = abortReason(coded('ERR_GONE', new Error('the client left')))): boolean {
+    const wasWaiting = this.#isWaiting;
+    this.#isWaiting = false;
+    this.#call.abort(reason);
+    if (wasWaiting) this.#answer.giveUp();
+    return wasWaiting;
+  }
+
+  /** Gives it up, which the client is told with this status. */
+  refuse(status: 503 | 504, reason: string): void {
+    const error = status === 504 ? coded('ERR_TIMEOUT', new Error(reason)) : coded('ERR_ABORTED', new Error(reason));
+    if (this.#isWaiting) takeEnd(this.#call)?.(true, error);
+    if (this.leave(abortReason(error))) this.fail(new RefusedCall(status, reason));
+  }
+
+  /** Its time is over. */
+  expire(): void {
+    if (!this.#isWaiting) return;
+    this.#runner.tellTimeout(this.entry);
+    this.refuse(504, `${this.entry.fullName} gave no result within ${this.#runner.timeout} s, the limit mi_timeout`);
+  }
+
+  fail(error: unknown): void {
+    takeEnd(this.#call)?.(true, error);
+    this.#runner.failedLater(this.#face, this.#client, this.#at, this.entry, this.#call, error);
+  }
+}
+
+/** One, whatever it waits for. */
+type AnyWaiting = Pick<Waiting<Client | undefined, unknown>, 'place' | 'entry' | 'expires' | 'expire' | 'refuse'>;
+
+/** Milliseconds by which a timer may be early: it counts whole ones. */
+const timerGrain = 1;
+
+/** All that a runner waits for, with one timer: that of the deadline which was the next one when it was set. */
+class Deadlines {
+  readonly #waiting = new Roster<AnyWaiting>();
+  #timer: NodeJS.Timeout | undefined;
+  /** When it is due. */
+  #due = Number.POSITIVE_INFINITY;
+
+  /** Those that are waited for now. */
+  all(): readonly AnyWaiting[] {
+    return [...this.#waiting.items];
+  }
+
+  add(waiting: AnyWaiting, now: number): void {
+    if (waiting.expires < this.#due) this.#set(waiting.expires, now);
+    // Nobody else may keep the process running until then.
+    else if (this.#waiting.size === 0) this.#timer?.ref();
+    this.#waiting.add(waiting);
+  }
+
+  delete(waiting: AnyWaiting): void {
+    if (this.#waiting.delete(waiting) && this.#waiting.size === 0) this.#timer?.unref();
+  }
+
+  #set(due: number, now: number): void {
+    clearTimeout(this.#timer);
+    this.#due = Number.POSITIVE_INFINITY;
+    this.#timer = setTimeout(() => this.#expire(), Math.floor(due - now));
+    this.#due = due;
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    this.#due = Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const waiting of this.all()) {
+      if (waiting.expires <= now + timerGrain) waiting.expire();
+      else next = Math.min(next, waiting.expires);
+    }
+    if (next < this.#due) this.#set(next, now);
+  }
+}
+
+function discardLater(call: Call, later: LaterResult): void {
+  const fulfilled = (value: Result): void => {
+    takeEnd(call)?.();
+    discardResult(value);
+  };
+  const rejected = (): void => {};
+  if (later instanceof Eventual) later.listen({ fulfilled, rejected });
+  else later.then(fulfilled, rejected);
+}
+
 /** The calls that the time of the next one of a command counts for; 0: it is not timed. */
 function weightOf(counts: CommandCounts): number {
   const { skipped, calls } = counts;
@@ -583,21 +730,29 @@ function outcomeOf(error: unknown): number {
 }
 
 /** Writes the audit line when the call settles, or, since it may never settle, when it is given up. */
-async function endAudited(audited: AuditedCall, call: Call, result: Promise<Result>): Promise<Result> {
+function endAudited(audited: AuditedCall, call: Call, result: LaterResult): LaterResult {
   call.onAbort = () => audited.end('given_up');
   const settled = (outcome: 'ok' | number): void => {
     if (call.onAbort === undefined) return;
     call.onAbort = undefined;
     audited.end(outcome);
   };
-  try {
-    const value = await result;
-    settled('ok');
-    return value;
-  } catch (error) {
-    settled(outcomeOf(error));
-    throw error;
+  const fulfilled = (): void => settled('ok');
+  const rejected = (error: unknown): void => settled(outcomeOf(error));
+  if (result instanceof Eventual) {
+    result.listen({ fulfilled, rejected });
+    return result;
   }
+  return result.then(
+    (value) => {
+      fulfilled();
+      return value;
+    },
+    (error: unknown) => {
+      rejected(error);
+      throw error;
+    },
+  );
 }
 
 /** Errors are printed in it: a store that a `toJSON` in one enters is not seen by other calls. */

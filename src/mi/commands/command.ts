@@ -15,6 +15,7 @@ import {
 } from '../../base/given.js';
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import type { Call } from '../calls/call.js';
+import type { Eventual } from '../calls/eventual.js';
 import { Piecewise } from '../results/cursor.js';
 import type { Printable, Result } from '../results/result.js';
 import {
@@ -363,7 +364,10 @@ export class Command {
   readonly resultSchema: JsonObject | undefined;
   /** True if it may be called without parameters. */
   readonly takesNone: boolean;
-  readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
+  readonly run: (
+    parameters: Readonly<Record<string, JsonValue>>,
+    call: Call,
+  ) => Result | Promise<Result> | Eventual<Result>;
 
   /** @param isForeign true for one that another server runs, and whose parameters that server judges */
   constructor(
@@ -558,7 +562,7 @@ interface ForeignParameters {
  */
 export function foreignCommand(
   declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & {
-    run(parameters: ForeignParameters, call: Call): Promise<Result>;
+    run(parameters: ForeignParameters, call: Call): Promise<Result> | Eventual<Result>;
   },
 ): Command {
   return new Command(declaration, true);

@@ -3,7 +3,7 @@ import { abortReason } from '../../base/lazy-abort.js';
 import { Slice } from '../../base/slice.js';
 import { type Call, type Client, takeEnd } from '../../mi/calls/call.js';
 import { Guard } from '../../mi/calls/guard.js';
-import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';
+import type { Face, LaterAnswer, Runner, Waited } from '../../mi/calls/run.js';
 import { includesLevel, type Level, lowerLevel, type Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { counted } from '../../mi/commands/parameters.js';
@@ -135,7 +135,7 @@ class FleetFace implements Face<Client> {
   readonly #resolve: (outcome: Answer['outcome']) => void;
   readonly #reject: (reason: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
-  #leave: Leave | undefined;
+  #waited: Waited | undefined;
   #isLate: MiError | undefined;
 
   constructor(
@@ -154,7 +154,7 @@ class FleetFace implements Face<Client> {
   begin(timeout: number): void {
     this.#timer = setTimeout(() => {
       this.#isLate = serverError(`no result within ${timeout / 1000} s, the time of the call`);
-      this.#leave?.(abortReason(coded('ERR_TIMEOUT', new Error('nobody waits for the answer any more'))));
+      this.#waited?.leave(abortReason(coded('ERR_TIMEOUT', new Error('nobody waits for the answer any more'))));
       this.#fail(this.#isLate);
     }, timeout);
   }
@@ -193,9 +193,9 @@ class FleetFace implements Face<Client> {
     this.#fail(error);
   }
 
-  wait(_client: Client, _place: number, leave: Leave): void {
-    this.#leave = leave;
-    if (this.#isLate !== undefined) leave();
+  wait(_client: Client, _place: number, waited: Waited): void {
+    this.#waited = waited;
+    if (this.#isLate !== undefined) waited.leave();
   }
 
   #done(outcome: Answer['outcome']): void {

@@ -2,7 +2,7 @@ import { type LongWork, type Slice, workInTurns } from '../../base/slice.js';
 import type { CallTracer } from '../../gateway/call-tracer.js';
 import type { Exchange } from '../../http/exchange.js';
 import { type Call, type EndOfCall, takeEnd } from '../../mi/calls/call.js';
-import type { Face, Leave, Runner } from '../../mi/calls/run.js';
+import type { Face, Runner, Waited } from '../../mi/calls/run.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
@@ -102,7 +102,7 @@ export class Batch implements Face<Exchange>, LongWork {
    */
   since = performance.now();
   /** Calls that are waited for, by their places. */
-  readonly #running = new Map<number, Leave>();
+  readonly #running = new Map<number, Waited>();
   /** Place of the last notification: below those of the replies. */
   #lastNotification = noPlace;
   /** Replies that are owed, in the order of the requests; those before {@link #next} are taken. */
@@ -232,7 +232,7 @@ export class Batch implements Face<Exchange>, LongWork {
     if (this.#isGivenUp) return;
     this.#isGivenUp = true;
     this.#body = noBytes;
-    for (const leave of this.#running.values()) leave(reason);
+    for (const waited of this.#running.values()) waited.leave(reason);
     this.#running.clear();
     for (const item of this.#items.splice(0)) {
       if (item === undefined) continue;
@@ -317,9 +317,9 @@ export class Batch implements Face<Exchange>, LongWork {
         item = { idSlot, idLength: length, settled: undefined };
       } catch {
         const error = serverError('too many replies wait for their clients; try again');
-        const leave = this.#running.get(place);
+        const waited = this.#running.get(place);
         this.#running.delete(place);
-        leave?.(error);
+        waited?.leave(error);
         item.settled = { kind: 'error', error };
         this.#waiting += 1;
       }
@@ -349,8 +349,8 @@ export class Batch implements Face<Exchange>, LongWork {
   }
 
   /** For the runner. */
-  wait(_client: Exchange, place: number, leave: Leave): void {
-    this.#running.set(place, leave);
+  wait(_client: Exchange, place: number, waited: Waited): void {
+    this.#running.set(place, waited);
   }
 
   /** True if a reply can be printed now: its call begins, and no reply before it is owed. */

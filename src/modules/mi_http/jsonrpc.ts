@@ -5,7 +5,7 @@ import type { CallTracer } from '../../gateway/call-tracer.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import { type Chunk, type Exchange, internalError, type ReplyHeaders } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
-import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';
+import type { Face, LaterAnswer, Runner, Waited } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
@@ -271,7 +271,7 @@ export class JsonRpc implements Face<Exchange> {
   }
 
   /** For the runner: the reply comes later, and this connection alone waits. */
-  wait(exchange: Exchange, idSlot: number, leave: Leave, { fullName }: CommandEntry): void {
+  wait(exchange: Exchange, idSlot: number, waited: Waited, { fullName }: CommandEntry): void {
     exchange.about = fullName;
     if (idSlot === IdSlot.noReply) {
       // A notification gets no result (JSON-RPC 2.0 §4.1): it is accepted as soon as it runs.
@@ -279,7 +279,7 @@ export class JsonRpc implements Face<Exchange> {
       return;
     }
     exchange.onGone = () => {
-      if (leave()) this.#scanner.release(idSlot);
+      if (waited.leave()) this.#scanner.release(idSlot);
     };
   }
 

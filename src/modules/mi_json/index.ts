@@ -5,7 +5,7 @@ import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
 import { crossSiteRefusal } from '../../http/login/same-origin.js';
-import { type Face, type LaterAnswer, type Leave, Runner } from '../../mi/calls/run.js';
+import { type Face, type LaterAnswer, Runner, type Waited } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { fromWords, type Submitted } from '../../mi/commands/parameters.js';
@@ -105,8 +105,8 @@ class JsonCalls implements Face<Exchange> {
   }
 
   /** For the runner. */
-  wait(exchange: Exchange, _place: number, leave: Leave): void {
-    exchange.onGone = () => void leave();
+  wait(exchange: Exchange, _place: number, waited: Waited): void {
+    exchange.onGone = () => void waited.leave();
   }
 
   /**

@@ -4,6 +4,7 @@ import { isObject } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
 import { reasonOf, shorten } from '../../base/text.js';
 import type { Call } from '../../mi/calls/call.js';
+import { Eventual } from '../../mi/calls/eventual.js';
 import {
   type Command,
   foreignCommand,
@@ -25,10 +26,10 @@ import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './le
 import { membersOf, nodesOf, valueIn } from './tree.js';
 import { notJson } from './upstream/envelope.js';
 import {
-  type GivingUp,
   type Upstream,
   type UpstreamCall,
   UpstreamFailure,
+  type UpstreamOwner,
   type UpstreamResult,
 } from './upstream/transport.js';
 
@@ -372,6 +373,17 @@ export class OpensipsNode {
   }
 
   #commandOf({ name, known, recipes, help, level, isReadOnly, isDestructive }: Offer): Command {
+    const isAsynchronous = known?.isAsynchronous ?? false;
+    // A command that is not known may give much, and the datagram would give nothing then.
+    const isLarge = known?.isLarge ?? true;
+    const kind: CallKind = {
+      node: this,
+      method: name,
+      isReadOnly,
+      isLarge,
+      isAsynchronous,
+      timeout: isLarge || isAsynchronous ? this.#around.longTimeout : this.#around.timeout,
+    };
     const secrets = recipes.flatMap((recipe) => Object.keys(recipe)).filter(isSecretName);
     return foreignCommand({
       name,
@@ -383,42 +395,18 @@ export class OpensipsNode {
       destructive: isDestructive && !isReadOnly,
       secrets: [...new Set(secrets)],
       withoutContext: true,
-      run: ({ given }, call) => this.#run(name, known, isReadOnly, given, call),
+      run: ({ given }, call) => {
+        const running = new RunningCall(kind, given, call);
+        running.begin();
+        return running;
+      },
     });
   }
 
-  async #run(
-    method: string,
-    known: KnownCommand | undefined,
-    isReadOnly: boolean,
-    params: CallParameters,
-    call: Call,
-  ): Promise<Result> {
-    const isAsynchronous = known?.isAsynchronous ?? false;
-    // A command that is not known may give much, and the datagram would give nothing then.
-    const isLarge = known?.isLarge ?? true;
-    const started = performance.now();
-    try {
-      const result = await this.upstream.call({
-        method,
-        params,
-        isReadOnly,
-        isLarge,
-        isAsynchronous,
-        timeout: isLarge || isAsynchronous ? this.#around.longTimeout : this.#around.timeout,
-        signal: new Leaving(call),
-      });
-      // Texts of 2.x are printed here.
-      const fault = typeof result === 'string' && !this.hasLines ? jsonFault(result) : '';
-      if (fault !== '') throw new UpstreamFailure('broken', fault, !isReadOnly);
-      this.#around.called(this, performance.now() - started, undefined);
-      return typeof result === 'string' ? new JsonText(result) : new JsonStream(result);
-    } catch (error) {
-      this.#around.called(this, performance.now() - started, error);
-      if (error instanceof UpstreamFailure && error.kind === 'busy') throw new RefusedCall(503, String(error.data), 1);
-      if (error instanceof MiError && error.code === codes.methodNotFound) this.#discoverSoon();
-      throw error;
-    }
+  /** Told of the end of each call. */
+  called(milliseconds: number, failure: unknown): void {
+    this.#around.called(this, milliseconds, failure);
+    if (failure instanceof MiError && failure.code === codes.methodNotFound) this.#discoverSoon();
   }
 
   /** It has lost a command that it had: it was started anew, with other modules. */
@@ -446,21 +434,59 @@ function routedTo(
   return entry.route?.(given, count) ?? { entry, given, count };
 }
 
-/** The client of a call that leaves, told to one listener. */
-class Leaving implements GivingUp {
-  readonly aborted = false;
-  readonly #call: Call;
+/** All that calls of a command have in common. */
+interface CallKind extends Omit<UpstreamCall, 'params'> {
+  readonly node: OpensipsNode;
+}
 
-  constructor(call: Call) {
+/** A call of a client, and its result. */
+class RunningCall extends Eventual<Result> implements UpstreamCall, UpstreamOwner {
+  readonly method: string;
+  readonly isReadOnly: boolean;
+  readonly isLarge: boolean;
+  readonly isAsynchronous: boolean;
+  readonly timeout: number;
+  readonly #node: OpensipsNode;
+  readonly #call: Call;
+  readonly #started = performance.now();
+
+  constructor(
+    { node, method, isReadOnly, isLarge, isAsynchronous = false, timeout }: CallKind,
+    readonly params: CallParameters,
+    call: Call,
+  ) {
+    super();
+    this.method = method;
+    this.isReadOnly = isReadOnly;
+    this.isLarge = isLarge;
+    this.isAsynchronous = isAsynchronous;
+    this.timeout = timeout;
+    this.#node = node;
     this.#call = call;
   }
 
-  addEventListener(_type: 'abort', listener: () => void): void {
-    this.#call.onLeave = listener;
+  begin(): void {
+    const pending = this.#node.upstream.begin(this, this);
+    if (pending !== undefined) this.#call.onLeave = () => pending.giveUp();
   }
 
-  removeEventListener(): void {
+  answered(result: UpstreamResult): void {
     this.#call.onLeave = undefined;
+    // Texts of 2.x are printed here.
+    const fault = typeof result === 'string' && !this.#node.hasLines ? jsonFault(result) : '';
+    if (fault !== '') {
+      this.failed(new UpstreamFailure('broken', fault, !this.isReadOnly));
+      return;
+    }
+    this.#node.called(performance.now() - this.#started, undefined);
+    this.fulfill(typeof result === 'string' ? new JsonText(result) : new JsonStream(result));
+  }
+
+  failed(error: MiError): void {
+    this.#call.onLeave = undefined;
+    this.#node.called(performance.now() - this.#started, error);
+    const isBusy = error instanceof UpstreamFailure && error.kind === 'busy';
+    this.fail(isBusy ? new RefusedCall(503, String(error.data), 1) : error);
   }
 }
 

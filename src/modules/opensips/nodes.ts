@@ -16,6 +16,7 @@ const firstNumber = 1 << 20;
 /** The commands of all nodes, and which of several of one name is meant. */
 export class Nodes implements ForeignCommands {
   readonly #nodes = new Map<string, OpensipsNode>();
+  readonly #all: OpensipsNode[] = [];
   readonly #local: (name: string) => boolean;
   /** Answers of {@link #local}, by name: names of this server are few. */
   readonly #isLocal = new Map<string, boolean>();
@@ -48,10 +49,11 @@ export class Nodes implements ForeignCommands {
       throw coded('ERR_PARAMETER', new Error(`two nodes have the name "${node.name}"; give one of them another`));
     }
     this.#nodes.set(node.name, node);
+    this.#all.push(node);
   }
 
   get all(): readonly OpensipsNode[] {
-    return [...this.#nodes.values()];
+    return this.#all;
   }
 
   nextNumber(): number {

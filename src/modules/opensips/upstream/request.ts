@@ -29,6 +29,23 @@ export class Request {
   }
 }
 
+/** Requests without params that are kept, and the most characters of their methods. */
+const mostKept = 1024;
+const longestKept = 128;
+
+const kept = new Map<string, Request>();
+
+/** The request of a call; one without params is printed once. @throws UpstreamFailure for parts that OpenSIPS cannot read */
+export function requestOf(call: UpstreamCall): Request {
+  const { method, params } = call;
+  if (params !== undefined) return new Request(call);
+  const known = kept.get(method);
+  if (known !== undefined) return known;
+  const request = new Request(call);
+  if (kept.size < mostKept && method.length <= longestKept) kept.set(method, request);
+  return request;
+}
+
 function printText(what: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw refused(`the ${what} is no text`);
   return checked(printJson(value) ?? '');

@@ -2,13 +2,6 @@ import type { JsonObject, JsonValue } from '../../../base/json.js';
 import { codes, MiError } from '../../../mi/errors.js';
 import type { Cursor } from '../../../mi/results/cursor.js';
 
-/** Tells that nobody waits for an answer any more. An AbortSignal fits. */
-export interface GivingUp {
-  readonly aborted: boolean;
-  addEventListener(type: 'abort', listener: () => void, options?: { readonly once: boolean }): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
-}
-
 /** A command of OpenSIPS to be run, in parts: what is sent is written anew from them. */
 export interface UpstreamCall {
   /** As OpenSIPS names it: `ul_dump`, or `usrloc:dump` of 4.0. */
@@ -23,8 +16,19 @@ export interface UpstreamCall {
   readonly isAsynchronous?: boolean;
   /** Milliseconds that the call may take, waiting in queues included. */
   readonly timeout: number;
-  /** Gives the call up: one that waits is not sent, of one that is under way the reply is dropped. */
-  readonly signal?: GivingUp | undefined;
+}
+
+/** Is told how a call ended: one of the two, once, also while it begins. It never throws. */
+export interface UpstreamOwner {
+  answered(result: UpstreamResult): void;
+  /** With the error as OpenSIPS answered it, or an {@link UpstreamFailure} without an answer. */
+  failed(error: MiError): void;
+}
+
+/** A call that has begun. */
+export interface PendingCall {
+  /** Nobody waits for the answer any more: one that waits is not sent, of one that is under way the reply is dropped. Its owner is told. */
+  giveUp(): void;
 }
 
 /** Compact JSON of a `result`, as OpenSIPS printed it, bytes that are no UTF-8 mended to U+FFFD. */
@@ -121,6 +125,13 @@ export interface Upstream {
   /**
    * Runs a command. Small calls go before large ones, and by datagram where there is one; the others by FIFO or HTTP. With a
    * transport down, the next one is taken.
+   *
+   * @returns undefined when its owner has been told already
+   */
+  begin(call: UpstreamCall, owner: UpstreamOwner): PendingCall | undefined;
+
+  /**
+   * As {@link begin}.
    *
    * @throws MiError as OpenSIPS answered it; {@link UpstreamFailure} without an answer
    */

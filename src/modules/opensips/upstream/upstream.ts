@@ -7,10 +7,11 @@ import { DatagramLane, tooLongReason } from './datagram.js';
 import { FifoLane } from './fifo.js';
 import { HttpLane } from './http.js';
 import type { Lane, LaneContext } from './lane.js';
-import { Request } from './request.js';
+import { type Request, requestOf } from './request.js';
 import { Allowance, SpillRoom } from './spool.js';
 import {
   type HealthListener,
+  type PendingCall,
   type TransportKind,
   type TransportSetting,
   type Upstream,
@@ -18,6 +19,7 @@ import {
   UpstreamFailure,
   type UpstreamHealth,
   type UpstreamLimits,
+  type UpstreamOwner,
   type UpstreamResult,
 } from './transport.js';
 
@@ -109,30 +111,35 @@ class Node implements Upstream {
     };
   }
 
+  begin(call: UpstreamCall, owner: UpstreamOwner): PendingCall | undefined {
+    if (this.#isClosed) {
+      owner.failed(new UpstreamFailure('closed', 'the server stops', false));
+      return undefined;
+    }
+    const { size } = this.#pending;
+    if (size >= this.limits.maxPending) {
+      const reason = `${size} calls of OpenSIPS ${this.name} are pending, as many as may`;
+      owner.failed(new UpstreamFailure('busy', reason, false));
+      return undefined;
+    }
+    let request: Request;
+    try {
+      request = requestOf(call);
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      owner.failed(error);
+      return undefined;
+    }
+    const pending = new Pending(this, call, request, owner);
+    this.#pending.add(pending);
+    this.#lookLater();
+    pending.begin();
+    return pending.isOver ? undefined : pending;
+  }
+
   call(call: UpstreamCall): Promise<UpstreamResult> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) {
-        reject(new UpstreamFailure('closed', 'the server stops', false));
-        return;
-      }
-      if (call.signal?.aborted === true) {
-        reject(new UpstreamFailure('closed', 'the call was given up', false));
-        return;
-      }
-      if (this.#pending.size >= this.limits.maxPending) {
-        reject(
-          new UpstreamFailure(
-            'busy',
-            `${this.#pending.size} calls of OpenSIPS ${this.name} are pending, as many as may`,
-            false,
-          ),
-        );
-        return;
-      }
-      const pending = new Pending(this, call, new Request(call), resolve, reject);
-      this.#pending.add(pending);
-      this.#lookLater();
-      pending.begin();
+      this.begin(call, { answered: resolve, failed: reject });
     });
   }
 
@@ -232,16 +239,15 @@ function laneOf(setting: TransportSetting, context: LaneContext): Lane {
 }
 
 /** A call until it is answered, whichever transports it takes. */
-class Pending implements AttemptOwner {
+class Pending implements AttemptOwner, PendingCall {
   /** For the roster of its node. */
   place = -1;
   readonly #node: Node;
   readonly #call: UpstreamCall;
   readonly #request: Request;
-  readonly #resolve: (result: UpstreamResult) => void;
-  readonly #reject: (error: MiError) => void;
+  readonly #owner: UpstreamOwner;
   readonly #expires: number;
-  readonly #abort: (() => void) | undefined;
+  #isOver = false;
   #lane: Lane | undefined;
   #attempt: Attempt | undefined;
   #attempts = 0;
@@ -250,24 +256,17 @@ class Pending implements AttemptOwner {
   #mayHaveRun = false;
   #failure: UpstreamFailure | undefined;
 
-  constructor(
-    node: Node,
-    call: UpstreamCall,
-    request: Request,
-    resolve: (result: UpstreamResult) => void,
-    reject: (error: MiError) => void,
-  ) {
+  constructor(node: Node, call: UpstreamCall, request: Request, owner: UpstreamOwner) {
     this.#node = node;
     this.#call = call;
     this.#request = request;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#owner = owner;
     this.#expires = performance.now() + call.timeout;
-    const { signal } = call;
-    if (signal !== undefined) {
-      this.#abort = () => this.#giveUp();
-      signal.addEventListener('abort', this.#abort, { once: true });
-    }
+  }
+
+  /** True once its owner knows how it ended. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   begin(): void {
@@ -284,12 +283,12 @@ class Pending implements AttemptOwner {
 
   answered(result: UpstreamResult): void {
     this.#end();
-    this.#resolve(result);
+    this.#owner.answered(result);
   }
 
   refused(error: MiError): void {
     this.#end();
-    this.#reject(error);
+    this.#owner.failed(error);
   }
 
   failed(failure: UpstreamFailure): void {
@@ -311,23 +310,24 @@ class Pending implements AttemptOwner {
   }
 
   fail(failure: UpstreamFailure): void {
+    if (this.#isOver) return;
     this.#end();
     const { kind, reason, mayHaveRun } = failure;
     // What was asked for again and again and only reads has done no harm.
     const tellsRun = (mayHaveRun || this.#mayHaveRun) && !this.#call.isReadOnly;
-    this.#reject(new UpstreamFailure(kind, reason, tellsRun));
+    this.#owner.failed(new UpstreamFailure(kind, reason, tellsRun));
   }
 
   #choose(): Lane | undefined {
     const lanes = this.#node.lanesFor(this.#call);
-    const reasons: string[] = [];
+    let reasons = '';
     let down: Lane | undefined;
     for (const lane of lanes) {
       if (this.#tried?.has(lane) === true) continue;
       const misfit = lane.misfit(this.#request, this.#call);
       if (misfit === '' && !lane.isDown) return lane;
       if (misfit === '') down ??= lane;
-      else reasons.push(`${lane.name}: ${misfit}`);
+      else reasons += `${reasons === '' ? '' : '; '}${lane.name}: ${misfit}`;
     }
     if (this.#failure?.kind === 'timeout') {
       const lane = lanes.find((one) => one.patience > 0 && !one.isDown && this.#tried?.has(one) === true);
@@ -337,20 +337,19 @@ class Pending implements AttemptOwner {
     else if (down !== undefined) {
       this.fail(new UpstreamFailure('down', `${down.name} does not work: ${down.reason}`, false));
     } else
-      this.fail(
-        new UpstreamFailure('refused', `no transport takes the call: ${reasons.join('; ') || 'there is none'}`, false),
-      );
+      this.fail(new UpstreamFailure('refused', `no transport takes the call: ${reasons || 'there is none'}`, false));
     return undefined;
   }
 
-  #giveUp(): void {
+  giveUp(): void {
+    if (this.#isOver) return;
     const mayHaveRun = this.#mayHaveRun || (this.#attempt?.id ?? 0) !== 0;
     if (this.#attempt !== undefined) this.#lane?.remove(this.#attempt);
     this.fail(new UpstreamFailure('closed', 'the call was given up', mayHaveRun));
   }
 
   #end(): void {
+    this.#isOver = true;
     this.#node.over(this);
-    if (this.#abort !== undefined) this.#call.signal?.removeEventListener('abort', this.#abort);
   }
 }
