@@ -1,6 +1,6 @@
 import { stringify } from '../base/json.js';
 import type { ReplyHeaders } from '../http/exchange.js';
-import { codes, MiError, RefusedCall } from '../mi/errors.js';
+import { codes, MiAnswer, type MiError, RefusedCall } from '../mi/errors.js';
 
 const codeOf: Readonly<Record<number, number>> = {
   429: codes.rateLimited,
@@ -18,7 +18,7 @@ const codeOf: Readonly<Record<number, number>> = {
  */
 export function refusalBody(status: number, reason: string, path?: string): string {
   const remedy = status === 415 && path !== undefined ? `; send JSON as application/json: ${curlLine(path)}` : '';
-  const error = new MiError(codeOf[status] ?? codes.invalidRequest, undefined, reason + remedy);
+  const error = new MiAnswer(codeOf[status] ?? codes.invalidRequest, undefined, reason + remedy);
   return stringify({ jsonrpc: '2.0', error, id: null });
 }
 

@@ -71,6 +71,24 @@ export class MiError extends Error {
   }
 }
 
+/**
+ * An {@link MiError} that this server makes on the way of a call. It is an answer, and no fault: nobody reads its stack, and to take
+ * that would cost more than the rest of the call.
+ */
+export class MiAnswer extends MiError {
+  /** As of {@link MiError}. */
+  constructor(code: number, message?: string, data?: JsonValue | object) {
+    const { stackTraceLimit } = Error;
+    // A program may have frozen it.
+    Reflect.set(Error, 'stackTraceLimit', 0);
+    try {
+      super(code, message, data);
+    } finally {
+      Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+    }
+  }
+}
+
 /** The `error` member of a reply, as an object of its own. */
 export function errorMember({ code, message, data }: MiError): { code: number; message: string; data?: JsonValue } {
   return data === undefined ? { code, message } : { code, message, data };
@@ -88,7 +106,7 @@ export function explained({ data, message }: MiError): string {
 }
 
 /** OpenSIPS' error for a command that gave nothing: its result is no JSON, which is logged for the author of the command. */
-export class NothingError extends MiError {
+export class NothingError extends MiAnswer {
   /** @param what `a function` */
   constructor(readonly what: string) {
     super(codes.serverError, undefined, 'Command handler returned null');
@@ -96,7 +114,7 @@ export class NothingError extends MiError {
 }
 
 /** A call that is not run, or that is not waited for any longer. Where it is the only call of a request, its HTTP status tells so too. */
-export class RefusedCall extends MiError {
+export class RefusedCall extends MiAnswer {
   /**
    * @param status 429: the client calls too often; 503: the server stops, or too many calls are pending; 504: the deadline passed
    * @param retryAfter whole seconds after which a call may be run; undefined: no time is known
@@ -112,10 +130,10 @@ export class RefusedCall extends MiError {
 
 /** -32602 with the original's text for the cause, which clients show. */
 export function invalidParams(data: string): MiError {
-  return new MiError(codes.invalidParams, undefined, data);
+  return new MiAnswer(codes.invalidParams, undefined, data);
 }
 
 /** -32000 with the reason. */
 export function serverError(data: string): MiError {
-  return new MiError(codes.serverError, undefined, data);
+  return new MiAnswer(codes.serverError, undefined, data);
 }

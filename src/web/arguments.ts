@@ -4,7 +4,7 @@ import type { Exchange, Field } from '../http/exchange.js';
 import { FieldError } from '../http/request/forms.js';
 import type { Command, CompiledRecipe, ParameterType } from '../mi/commands/command.js';
 import { type CallParameters, counted, fromWords, type Submitted } from '../mi/commands/parameters.js';
-import { codes, invalidParams, MiError } from '../mi/errors.js';
+import { codes, invalidParams, MiAnswer, MiError } from '../mi/errors.js';
 
 const prefix = 'p.';
 
@@ -175,14 +175,14 @@ function readJson(text: string, what: string, maxValues: number): JsonValue {
 function parseJson(text: string, what: string, maxValues: number): JsonValue {
   const { depth, values } = measure(text, maxValues);
   if (depth > maxNesting) {
-    throw new MiError(codes.parseError, undefined, `${what}: nested deeper than ${maxNesting} levels`);
+    throw new MiAnswer(codes.parseError, undefined, `${what}: nested deeper than ${maxNesting} levels`);
   }
   if (values > maxValues) throw tooManyValues(maxValues);
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
     const reason = reasonOf(error);
-    const told = new MiError(codes.parseError, undefined, `${what}: ${shorten(reason, 200)}`);
+    const told = new MiAnswer(codes.parseError, undefined, `${what}: ${shorten(reason, 200)}`);
     told.cause = error;
     throw told;
   }
@@ -283,7 +283,7 @@ function readWord(text: string, start: number, units: Uint16Array): readonly [le
     length += 1;
   }
   if (isQuoted) {
-    throw new MiError(codes.parseError, undefined, 'a double quote is not closed; write \\" for the character itself');
+    throw new MiAnswer(codes.parseError, undefined, 'a double quote is not closed; write \\" for the character itself');
   }
   return [length, at];
 }

@@ -148,6 +148,18 @@ describe('call', () => {
     expect(lines.filter((line) => line === 'MI command pbx:fail failed').length).toBe(2);
   });
 
+  test('an error of the server has no stack, which costs more than the call, and that of a command has its own', async () => {
+    await using server = await started();
+    const framesOf = async (name: string, params?: readonly number[]): Promise<readonly string[]> => {
+      const error: unknown = await server.call(name, params).catch((reason: unknown) => reason);
+      return error instanceof MiError ? (error.stack ?? '').split('\n').slice(1) : ['no MiError'];
+    };
+    expect(await framesOf('pbx:add', [1])).toStrictEqual([]);
+    expect(await framesOf('no_such')).toStrictEqual([]);
+    expect((await framesOf('pbx:refuse'))[0]).toContain('embedded-calls.test.ts');
+    expect(new Error('of anybody').stack).toContain('embedded-calls.test.ts');
+  });
+
   test('without a level everything is allowed, with one what the level has', async () => {
     for (const httpd of [{}, { deny_commands: 'pbx:later', rate_limit_user: 1000 }]) {
       await using server = await started({ httpd });

@@ -2,7 +2,7 @@ import { processTime } from '../../base/clock.js';
 import { SharedTable, type SharedTableMemory } from '../../base/shared-table.js';
 import { includesLevel } from '../commands/command.js';
 import type { CommandEntry, CommandList } from '../commands/command-table.js';
-import { codes, MiError, RefusedCall } from '../errors.js';
+import { codes, MiAnswer, type MiError, RefusedCall } from '../errors.js';
 import type { Client } from './call.js';
 
 /** Permissions and limits of calls from the network. */
@@ -64,7 +64,7 @@ export class Guard {
 }
 
 function permissionDenied(data: string): MiError {
-  return new MiError(codes.permissionDenied, undefined, data);
+  return new MiAnswer(codes.permissionDenied, undefined, data);
 }
 
 function tooMany(what: string, parameter: string, wait: number): RefusedCall {

@@ -8,7 +8,7 @@ import { detailOf, reasonOf } from '../../base/text.js';
 import type { Command, Result } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import { type CallParameters, selectParameters } from '../commands/parameters.js';
-import { codes, errorMember, MiError, NothingError, RefusedCall, serverError } from '../errors.js';
+import { codes, errorMember, MiAnswer, MiError, NothingError, RefusedCall, serverError } from '../errors.js';
 import type { CommandCounts, ManagementInterface } from '../management-interface.js';
 import { printJson } from '../results/json.js';
 import { isLong, printAtOnce, printInTurns } from '../results/long-printer.js';
@@ -832,7 +832,7 @@ export class Failures {
 }
 
 /** An error that is printed already. */
-class PrintedError extends MiError {
+class PrintedError extends MiAnswer {
   constructor(
     { code, message, data }: MiError,
     readonly text: string,

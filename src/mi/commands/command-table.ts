@@ -2,7 +2,7 @@ import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { nearestNames, suggestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
-import { codes, MiError } from '../errors.js';
+import { codes, MiAnswer, type MiError } from '../errors.js';
 import type { Command } from './command.js';
 import type { CallParameters } from './parameters.js';
 
@@ -194,7 +194,7 @@ export class CommandTable {
         const told = visible();
         return this.#ours(method).filter((one) => told.includes(one));
       });
-      throw missing ?? new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method, visible()));
+      throw missing ?? new MiAnswer(codes.methodNotFound, undefined, this.#explainUnknown(method, visible()));
     }
     if (another === undefined) return entry;
     const told = visible();
@@ -202,7 +202,7 @@ export class CommandTable {
       .filter((one) => told.includes(one))
       .map(({ fullName }) => fullName);
     const hint = names.length === 0 ? '`which` lists all commands' : `supported names: ${names.join(', ')}`;
-    throw new MiError(codes.methodAmbiguous, undefined, hint);
+    throw new MiAnswer(codes.methodAmbiguous, undefined, hint);
   }
 
   /** True if a text finds this command. */

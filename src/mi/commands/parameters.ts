@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { hasHalfPair } from '../../base/text.js';
-import { codes, invalidParams, MiError } from '../errors.js';
+import { codes, invalidParams, MiAnswer, type MiError } from '../errors.js';
 import { isOutside, takesText } from './about.js';
 import type { Command, CompiledRecipe, ParameterType } from './command.js';
 import { type StandardSchema, validated } from './schema.js';
@@ -15,7 +15,7 @@ export interface Submitted {
 }
 
 /** The error of one parameter, which pages tell beside its input. */
-export class WrongParameter extends MiError {
+export class WrongParameter extends MiAnswer {
   constructor(
     readonly parameter: string,
     data: string,

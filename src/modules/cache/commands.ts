@@ -3,13 +3,13 @@ import { shorten } from '../../base/text.js';
 import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
 import { type Command, shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { object, ok, text } from '../../mi/commands/shape.js';
-import { invalidParams, MiError } from '../../mi/errors.js';
+import { invalidParams, MiAnswer, type MiError } from '../../mi/errors.js';
 
 /** The commands about the caches of a thread. */
 export function cacheCommands(caches: CacheSystems, log: CodedLog): readonly Command[] {
   /** Runs one operation; whatever fails in it is the error that clients of OpenSIPS know. */
   const on = <T>(system: string, operation: 'store' | 'fetch' | 'remove', run: (cache: Cache) => T | Promise<T>) => {
-    const failed = (data: string): MiError => new MiError(500, `Cache ${operation} command failed`, data);
+    const failed = (data: string): MiError => new MiAnswer(500, `Cache ${operation} command failed`, data);
     const refused = (error: unknown): never => {
       if (error instanceof RangeError) throw failed(error.message);
       log.error({ code: 'cache-failed', err: error, system }, `cache ${system} failed to ${operation}`);
@@ -64,7 +64,7 @@ export function cacheCommands(caches: CacheSystems, log: CodedLog): readonly Com
         check(system, attr);
         const told = (value: string | undefined): { key: string; value: string } => {
           // An empty value is none in OpenSIPS; and a cache in JavaScript may give null.
-          if (!value) throw new MiError(400, 'Value not found');
+          if (!value) throw new MiAnswer(400, 'Value not found');
           return { key: attr, value };
         };
         const found = on(system, 'fetch', (cache) => cache.fetch(attr));

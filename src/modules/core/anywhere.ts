@@ -7,7 +7,7 @@ import { type Command, shapedCommand as command } from '../../mi/commands/comman
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import { text as aText, either, list, mapOf, object } from '../../mi/commands/shape.js';
-import { MiError } from '../../mi/errors.js';
+import { MiAnswer, type MiError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { ConstantResult } from '../../mi/results/result.js';
 import { type CommandsHere, type CommonFacts, only } from '../here.js';
@@ -133,7 +133,7 @@ function suggestedModules({ commands }: ManagementInterface): readonly string[] 
 }
 
 function unknownCommand(): MiError {
-  return new MiError(404, 'unknown MI command');
+  return new MiAnswer(404, 'unknown MI command');
 }
 
 /** OpenSIPS writes the names that uname has for a machine. */

@@ -2,7 +2,7 @@ import { ctime } from '../../base/clock.js';
 import type { ServingThread } from '../../http/threads/faces.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import { text as aText, either, list, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
-import { codes, invalidParams, MiError, serverError } from '../../mi/errors.js';
+import { codes, invalidParams, MiAnswer, type MiError, serverError } from '../../mi/errors.js';
 import type { LogConsumer } from '../../mi/log-consumers.js';
 import { type BuiltInContext, defineBuiltIn } from '../../module.js';
 import { reflectionCommands, uptimeCommand, versionCommand } from './anywhere.js';
@@ -154,7 +154,7 @@ function workingDirectory(): string {
 /** Refuses what would lay hands on the process that the server is embedded in. */
 function embedded(command: string, option: string): MiError {
   const reason = `${command} is off: the server is part of a program, which did not give createServer the option ${option}`;
-  return new MiError(codes.permissionDenied, undefined, reason);
+  return new MiAnswer(codes.permissionDenied, undefined, reason);
 }
 
 /** Name of this process in `ps` and `log_level`: `HTTPD 127.0.0.1:8888`, as OpenSIPS names its HTTP process. */
@@ -249,7 +249,7 @@ function recentLinesCommand({ logConsumers }: BuiltInContext<object>): Command {
 function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly Command[] {
   const known = (name: string): LogConsumer => {
     const consumer = logConsumers.find(name);
-    if (consumer === undefined) throw new MiError(404, 'Unknown log consumer');
+    if (consumer === undefined) throw new MiAnswer(404, 'Unknown log consumer');
     return consumer;
   };
   const consumers =

@@ -3,7 +3,7 @@ import type { JsonValue } from '../../base/json.js';
 import { shorten } from '../../base/text.js';
 import { type Command, shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { anything, either, list, mapOf, object, ok, text, whole } from '../../mi/commands/shape.js';
-import { invalidParams, MiError } from '../../mi/errors.js';
+import { invalidParams, MiAnswer } from '../../mi/errors.js';
 import {
   defaultExpire,
   type EventParameters,
@@ -117,11 +117,11 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
           return { Events: events.all.map((event) => listed(events, event)).filter((one) => one !== undefined) };
         }
         const event = events.find(name);
-        if (event === undefined) throw new MiError(404, 'Event not published');
+        if (event === undefined) throw new MiAnswer(404, 'Event not published');
         if (socket === undefined) return { Event: listed(events, event) ?? {} };
         const subscription = events.subscription(event, socket);
         if (subscription === undefined || subscription.isOver(currentSecond())) {
-          throw new MiError(404, 'Subscriber does not exist');
+          throw new MiAnswer(404, 'Subscriber does not exist');
         }
         return { Event: { name: event.name, id: event.id, Subscriber: told(subscription) } };
       },
@@ -138,7 +138,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         } catch (error) {
           return refused(error);
         }
-        throw new MiError(404, 'Subscriber does not exist');
+        throw new MiAnswer(404, 'Subscriber does not exist');
       },
     }),
     command({
@@ -188,10 +188,10 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       result: ok,
       run: ({ event: name, params }) => {
         const event = events.find(name);
-        if (event === undefined) throw new MiError(404, 'Event not registered');
+        if (event === undefined) throw new MiAnswer(404, 'Event not registered');
         const isWanted = events.subscriptionsOf(event).length > 0;
         if (isWanted && event.raise(params === undefined ? [] : raisedParameters(params)) > 0) return 'OK';
-        throw new MiError(480, 'Temporarily Unavailable');
+        throw new MiAnswer(480, 'Temporarily Unavailable');
       },
     }),
   ];
@@ -212,12 +212,12 @@ function told(subscription: Subscription) {
 
 function refused(error: unknown): never {
   if (error instanceof EventSocketError) badValue(error.message);
-  if (error instanceof EventRoomError) throw new MiError(500, 'Too many subscribers', error.message);
+  if (error instanceof EventRoomError) throw new MiAnswer(500, 'Too many subscribers', error.message);
   throw error;
 }
 
 function badValue(data: string): never {
-  throw new MiError(400, 'Bad parameter value', data);
+  throw new MiAnswer(400, 'Bad parameter value', data);
 }
 
 function shown(text: string): string {
@@ -233,12 +233,12 @@ function shown(text: string): string {
 export function raisedParameters(given: JsonValue): EventParameters {
   if (Array.isArray(given)) return (given as readonly JsonValue[]).map(positional);
   if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
-    throw new MiError(400, 'No Params', 'give params as an array or an object, or as a text that holds a JSON object');
+    throw new MiAnswer(400, 'No Params', 'give params as an array or an object, or as a text that holds a JSON object');
   }
   // OpenSIPS takes no object; one that is given can only mean this.
   const named = typeof given === 'string' ? parsed(given) : given;
   if (typeof named !== 'object' || named === null || Array.isArray(named)) {
-    throw new MiError(400, 'Bad Params', 'the text in params holds no JSON object');
+    throw new MiAnswer(400, 'Bad Params', 'the text in params holds no JSON object');
   }
   return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, namedValue(value)]));
 }
@@ -246,7 +246,7 @@ export function raisedParameters(given: JsonValue): EventParameters {
 function positional(item: JsonValue, index: number): string {
   if (typeof item === 'string') return item;
   if (typeof item === 'number') return String(item);
-  throw new MiError(400, 'Bad Params', `item ${index} of params is neither a text nor a number`);
+  throw new MiAnswer(400, 'Bad Params', `item ${index} of params is neither a text nor a number`);
 }
 
 function namedValue(value: unknown): EventValue {
@@ -254,7 +254,7 @@ function namedValue(value: unknown): EventValue {
   try {
     return JSON.stringify(value);
   } catch {
-    throw new MiError(400, 'Bad Params', 'the text in params is nested too deep');
+    throw new MiAnswer(400, 'Bad Params', 'the text in params is nested too deep');
   }
 }
 

@@ -11,7 +11,7 @@ import { foreignCommand, isForeignName, isLevel, type Level } from '../../mi/com
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { type CallParameters, counted } from '../../mi/commands/parameters.js';
 import { isSecretName } from '../../mi/commands/secrets.js';
-import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
+import { codes, invalidParams, MiAnswer, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { JsonText } from '../../mi/results/result.js';
 import { type Splice, SplicedJson } from '../../mi/results/spliced-json.js';
@@ -379,7 +379,7 @@ export class Fleet {
     const others = isByName ? unseen(selection, new Set(all.map(({ name }) => name))) : [];
     const names = [...found, ...others];
     if (names.length > 0) return names;
-    throw new MiError(
+    throw new MiAnswer(
       404,
       'No Member Found',
       `${all.length} members are known, and none is meant by nodes, group and version`,
@@ -400,7 +400,7 @@ export class Fleet {
       // Members may have what this server does not have.
     }
     if (entry?.module === moduleName || command.startsWith(`${moduleName}:`))
-      throw new MiError(codes.permissionDenied, undefined, 'commands of the fleet are not called through the fleet');
+      throw new MiAnswer(codes.permissionDenied, undefined, 'commands of the fleet are not called through the fleet');
     const denial = (mi.guard ?? openGuard).denial(entry ?? unknownEntry(command), client);
     if (denial !== undefined) throw denial;
     if (entry === undefined) return { fullName: command, level, readOnly: undefined };

@@ -7,7 +7,7 @@ import type { Face, LaterAnswer, Runner, Waited } from '../../mi/calls/run.js';
 import { includesLevel, type Level, lowerLevel, type Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { counted } from '../../mi/commands/parameters.js';
-import { codes, errorMember, MiError, serverError } from '../../mi/errors.js';
+import { codes, errorMember, MiAnswer, type MiError, serverError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { openParts, Parts } from '../../mi/results/cursor.js';
 import { printResult } from '../../mi/results/result.js';
@@ -114,12 +114,12 @@ export class Member {
     const told = failures.errorOf(error, command);
     const text = failures.print(told, command);
     // A long one would not be taken.
-    return text.length <= 32768 ? (JSON.parse(text) as ToldError) : errorMember(new MiError(told.code, told.message));
+    return text.length <= 32768 ? (JSON.parse(text) as ToldError) : errorMember(new MiAnswer(told.code, told.message));
   }
 }
 
 function denied(data: string): MiError {
-  return new MiError(codes.permissionDenied, undefined, data);
+  return new MiAnswer(codes.permissionDenied, undefined, data);
 }
 
 /** The beginning of a result: all of it, or that it goes on. */

@@ -7,7 +7,7 @@ import { HttpServer, type HttpServerOptions } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import { anything, either, list, number, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
-import { MiError } from '../../mi/errors.js';
+import { MiAnswer } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { JsonText } from '../../mi/results/result.js';
 import type { Statistics } from '../../mi/statistics.js';
@@ -267,12 +267,12 @@ function reloadTlsCommand(httpd: HttpServer): Command {
     ),
     run: () => {
       const { certificates } = httpd;
-      if (certificates === undefined || certificates.isEmpty) throw new MiError(404, 'No listener has TLS');
+      if (certificates === undefined || certificates.isEmpty) throw new MiAnswer(404, 'No listener has TLS');
       const reloads = certificates.reload();
       const problems = reloads.flatMap(({ listener, problem }) =>
         problem === undefined ? [] : [`${listener}: ${problem}`],
       );
-      if (problems.length > 0) throw new MiError(500, 'Certificate not reloaded', problems.join('; '));
+      if (problems.length > 0) throw new MiAnswer(500, 'Certificate not reloaded', problems.join('; '));
       return reloads.map(({ listener, certificate, outcome, expiresAt }) => ({
         listener,
         certificate,
@@ -295,11 +295,11 @@ function reloadUsersCommand(access: AccessControl): Command {
       'all stay as they were, and the error says why.',
     result: ok,
     run: () => {
-      if (!access.hasAccounts) throw new MiError(404, 'No file of users is set');
+      if (!access.hasAccounts) throw new MiAnswer(404, 'No file of users is set');
       try {
         access.reload();
       } catch (error) {
-        throw new MiError(500, 'Users not reloaded', reasonOf(error));
+        throw new MiAnswer(500, 'Users not reloaded', reasonOf(error));
       }
       return 'OK';
     },

@@ -1,7 +1,7 @@
 import type { Sessions } from '../../http/login/sessions.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import { list, number, object, oneOf, text, whole } from '../../mi/commands/shape.js';
-import { invalidParams, MiError } from '../../mi/errors.js';
+import { invalidParams, MiAnswer } from '../../mi/errors.js';
 
 /** The commands about the sessions of browsers. */
 export function sessionCommands(sessions: Sessions | undefined): readonly Command[] {
@@ -74,7 +74,7 @@ function endSession(sessions: Sessions | undefined): Command {
       const ended =
         sessions?.end(({ id, account }) => (session === undefined ? account.name === user : id === session), 'ended') ??
         0;
-      if (ended === 0 && session !== undefined) throw new MiError(404, 'No such session');
+      if (ended === 0 && session !== undefined) throw new MiAnswer(404, 'No such session');
       return { ended };
     },
   });

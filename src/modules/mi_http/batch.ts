@@ -5,7 +5,7 @@ import { type Call, type EndOfCall, takeEnd } from '../../mi/calls/call.js';
 import type { Face, Runner, Waited } from '../../mi/calls/run.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
-import { codes, MiError, serverError } from '../../mi/errors.js';
+import { codes, MiAnswer, type MiError, serverError } from '../../mi/errors.js';
 import type { PrintedResult } from '../../mi/results/cursor.js';
 import { discardResult, printResult, type Result } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
@@ -282,7 +282,7 @@ export class Batch implements Face<Exchange>, LongWork {
     if (outcome > Outcome.notification) {
       tracer?.unknown(this.#client, 'json');
       const reason = scanner.reasonOfElement(this.#body, elements[at + ElementField.start] ?? 0);
-      this.error(this.#client, place, new MiError(codes.invalidRequest, undefined, reason));
+      this.error(this.#client, place, new MiAnswer(codes.invalidRequest, undefined, reason));
       return;
     }
     const count = elements[at + ElementField.paramsCount] ?? 0;

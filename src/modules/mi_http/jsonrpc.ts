@@ -9,7 +9,7 @@ import type { Face, LaterAnswer, Runner, Waited } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
-import { codes, explained, MiError, RefusedCall } from '../../mi/errors.js';
+import { codes, explained, MiAnswer, type MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { ConstantResult, discardResult, printResult } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
@@ -214,7 +214,7 @@ export class JsonRpc implements Face<Exchange> {
   #refuse(exchange: Exchange, outcome: number, idSlot = this.#scanner.idSlot): void {
     this.#tracer?.unknown(exchange, 'json');
     const code = outcome === Outcome.parseError ? codes.parseError : codes.invalidRequest;
-    this.error(exchange, idSlot, new MiError(code, undefined, this.#scanner.reason()));
+    this.error(exchange, idSlot, new MiAnswer(code, undefined, this.#scanner.reason()));
   }
 
   /** For the runner: replies with a result. */

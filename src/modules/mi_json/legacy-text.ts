@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../base/codes.js';
 import type { JsonValue } from '../../base/json.js';
 import { type LongWork, workInTurns } from '../../base/slice.js';
 import { type FirstPart, pullFirstPart, ReplyChunks } from '../../gateway/chunks.js';
-import { MiError } from '../../mi/errors.js';
+import { MiAnswer } from '../../mi/errors.js';
 import { openParts, Parts } from '../../mi/results/cursor.js';
 import { printResult, type Result } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
@@ -32,7 +32,7 @@ export class TooLongError extends Error {
 export function wholeResult(result: Result, limit: number, signal: AbortSignal): string | Promise<string> {
   // OpenSIPS 2.4, whose replies these are; later ones answer with nothing.
   if (result instanceof StatisticsSelection && result.statistics.length === 0) {
-    throw new MiError(404, 'Statistics Not Found');
+    throw new MiAnswer(404, 'Statistics Not Found');
   }
   const printed = printResult(result);
   if (typeof printed === 'string') return within(printed, limit);

@@ -18,7 +18,7 @@ import {
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { type CallParameters, counted } from '../../mi/commands/parameters.js';
 import { isSecretName } from '../../mi/commands/secrets.js';
-import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
+import { codes, invalidParams, MiAnswer, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
 import { jsonChecker } from '../../native/addon.js';
@@ -362,7 +362,8 @@ export class OpensipsNode {
 
   /** The error for a command that it does not have, or has not told of yet. */
   missing(name: string): MiError {
-    if (this.isKnown) return new MiError(codes.methodNotFound, undefined, `node ${this.name} has no command "${name}"`);
+    if (this.isKnown)
+      return new MiAnswer(codes.methodNotFound, undefined, `node ${this.name} has no command "${name}"`);
     const reason = this.upstream.health().transports.find(({ reason: why }) => why !== '')?.reason;
     const why = reason === undefined ? '' : `: ${reason}`;
     return new UpstreamFailure(

@@ -1,7 +1,7 @@
 import { coded } from '../../base/codes.js';
 import { shorten } from '../../base/text.js';
 import type { CommandEntry, ForeignCommands } from '../../mi/commands/command-table.js';
-import { codes, invalidParams, MiError } from '../../mi/errors.js';
+import { codes, invalidParams, MiAnswer, type MiError } from '../../mi/errors.js';
 import { knownCommand, knownNames } from './levels.js';
 import type { OpensipsNode } from './node.js';
 
@@ -159,7 +159,7 @@ function explained(node: OpensipsNode, text: string): string {
 }
 
 function notFound(data: string): MiError {
-  return new MiError(codes.methodNotFound, undefined, data);
+  return new MiAnswer(codes.methodNotFound, undefined, data);
 }
 
 function shown(text: string): string {

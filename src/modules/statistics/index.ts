@@ -12,7 +12,7 @@ import {
   ok,
   whole,
 } from '../../mi/commands/shape.js';
-import { invalidParams, MiError } from '../../mi/errors.js';
+import { invalidParams, MiAnswer } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import type { Statistic, Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
@@ -133,7 +133,7 @@ function historyCommands({ history }: ManagementInterface): readonly Command[] {
         }),
       ),
       run: ({ statistics: items, range = usualRange, resolution }) => {
-        if (!history.isOn) throw new MiError(404, 'No history is kept');
+        if (!history.isOn) throw new MiAnswer(404, 'No history is kept');
         if (items === undefined) {
           return {
             Series: history.kept.map(({ name, kind, series: { table } }) => {
@@ -147,7 +147,7 @@ function historyCommands({ history }: ManagementInterface): readonly Command[] {
         if (resolution !== undefined && resolution < 1)
           throw invalidParams("Bad value for parameter 'resolution': give seconds, 1 or more");
         const wanted = history.find(items);
-        if (wanted.length === 0) throw new MiError(404, 'Statistics Not Found');
+        if (wanted.length === 0) throw new MiAnswer(404, 'Statistics Not Found');
         return { History: history.read(wanted, range, resolution) };
       },
     }),
@@ -234,7 +234,7 @@ function tenths(microseconds: number): number | null {
 }
 
 function someOf(found: readonly Statistic[]): readonly Statistic[] {
-  if (found.length === 0) throw new MiError(404, 'Statistics Not Found');
+  if (found.length === 0) throw new MiAnswer(404, 'Statistics Not Found');
   return found;
 }
 

@@ -1,7 +1,7 @@
 import { ctime } from '../../base/clock.js';
 import { shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { either, flag, list, object, text, whole } from '../../mi/commands/shape.js';
-import { MiError } from '../../mi/errors.js';
+import { MiAnswer } from '../../mi/errors.js';
 import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
 import { defineBuiltIn } from '../../module.js';
 
@@ -18,7 +18,7 @@ export const statusReportModule = defineBuiltIn({
   load: ({ status: { groups } }) => {
     const membersOf = (group: string): ReadonlyMap<string, StatusIdentifier> => {
       const members = groups.get(group);
-      if (members === undefined) throw new MiError(404, 'Group not found');
+      if (members === undefined) throw new MiAnswer(404, 'Group not found');
       return members;
     };
     const named: ParameterAbout = { help: 'A group of parts of the server.', suggest: () => [...groups.keys()] };
@@ -39,7 +39,7 @@ export const statusReportModule = defineBuiltIn({
             const members = membersOf(group);
             if (identifier === 'all') return aggregated([...members.values()]);
             const found = members.get(identifier);
-            if (found === undefined) throw new MiError(404, 'Identity not found');
+            if (found === undefined) throw new MiAnswer(404, 'Identity not found');
             return told(found);
           },
         }),
@@ -79,7 +79,7 @@ export const statusReportModule = defineBuiltIn({
             const members = membersOf(group);
             if (identifier === undefined) return listed(members);
             const found = members.get(identifier);
-            if (found === undefined) throw new MiError(404, 'Identifier not found');
+            if (found === undefined) throw new MiAnswer(404, 'Identifier not found');
             return found.reports.map(printed);
           },
         }),

@@ -2,7 +2,7 @@ import { currentSecond } from '../../base/clock.js';
 import { reasonOf, shorten } from '../../base/text.js';
 import { type Command, shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { either, list, never, nothing, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
-import { MiError } from '../../mi/errors.js';
+import { MiAnswer } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError, parseQ } from './contact.js';
 import type { ContactDatabase } from './contact-database.js';
@@ -120,8 +120,8 @@ export function usrlocCommands(
       result: ok,
       run: ({ table_name: table, aor, contact }) => {
         const domain = domainOf(usrloc, table);
-        if (!refusing(() => domain.has(aor))) throw new MiError(404, 'AOR not found');
-        if (domain.remove(aor, contact) === 0) throw new MiError(404, 'Contact not found');
+        if (!refusing(() => domain.has(aor))) throw new MiAnswer(404, 'AOR not found');
+        if (domain.remove(aor, contact) === 0) throw new MiAnswer(404, 'Contact not found');
         return kept('OK' as const);
       },
     }),
@@ -227,7 +227,7 @@ export function usrlocCommands(
       run: ({ table_name: table, aor }) => {
         const domain = domainOf(usrloc, table);
         const record = refusing(() => domain.record(aor));
-        if (record === undefined) throw new MiError(404, 'AOR not found');
+        if (record === undefined) throw new MiAnswer(404, 'AOR not found');
         return { AOR: record.AOR, Contacts: record.Contacts };
       },
     }),
@@ -242,10 +242,10 @@ export function usrlocCommands(
       parameters: { table_name: tables, aor: addresses },
       result: ok,
       run: ({ table_name: table, aor }) => {
-        if (database === undefined) throw new MiError(200, 'Contacts already synced');
+        if (database === undefined) throw new MiAnswer(200, 'Contacts already synced');
         const domain = domainOf(usrloc, table);
         if (aor === undefined) return written(database, 'OK' as const, () => database.rewrite());
-        if (!writeAorAgain(domain, aor)) throw new MiError(404, 'AOR not found');
+        if (!writeAorAgain(domain, aor)) throw new MiAnswer(404, 'AOR not found');
         return written(database, 'OK' as const);
       },
     }),
@@ -256,7 +256,7 @@ export function usrlocCommands(
       help: 'Asks another node of the cluster for its contacts; here there is no cluster.',
       result: never,
       run: () => {
-        throw new MiError(400, 'Clustering not enabled');
+        throw new MiAnswer(400, 'Clustering not enabled');
       },
     }),
     command({
@@ -325,14 +325,14 @@ async function written<T>(
   try {
     await write();
   } catch (error) {
-    throw new MiError(500, 'Internal Error', reasonOf(error));
+    throw new MiAnswer(500, 'Internal Error', reasonOf(error));
   }
   return result;
 }
 
 function domainOf(usrloc: Contacts, name: string): Domain {
   const domain = usrloc.find(name);
-  if (domain === undefined) throw new MiError(404, 'Table not found');
+  if (domain === undefined) throw new MiAnswer(404, 'Table not found');
   return domain;
 }
 
@@ -343,7 +343,7 @@ function mask(name: string, bits: number): number {
 }
 
 function badValue(data: string): never {
-  throw new MiError(400, 'Bad parameter value', data);
+  throw new MiAnswer(400, 'Bad parameter value', data);
 }
 
 /** As {@link refusing}, of what is done later. */
@@ -360,9 +360,9 @@ function refusing<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof DomainMissingError) throw new MiError(400, error.message);
+    if (error instanceof DomainMissingError) throw new MiAnswer(400, error.message);
     if (error instanceof ContactLimitError || error instanceof ContactUriError) {
-      throw new MiError(500, 'Internal Error', error.message);
+      throw new MiAnswer(500, 'Internal Error', error.message);
     }
     if (error instanceof AorError || error instanceof RangeError) badValue(error.message);
     throw error;

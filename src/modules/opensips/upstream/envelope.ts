@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import type { JsonValue } from '../../../base/json.js';
 import { isObject } from '../../../base/json.js';
-import { codes, MiError } from '../../../mi/errors.js';
+import { codes, MiAnswer, type MiError } from '../../../mi/errors.js';
 
 /** What a whole reply says. */
 export type Reply =
@@ -83,7 +83,7 @@ function errorOf(text: string): Reply {
   if (!isObject(parsed)) return { kind: 'broken', reason: 'what came has an error that is no object' };
   const { code, message, data } = parsed;
   const number = typeof code === 'number' && Number.isInteger(code) ? code : codes.serverError;
-  return { kind: 'error', error: new MiError(number, typeof message === 'string' ? message : undefined, data) };
+  return { kind: 'error', error: new MiAnswer(number, typeof message === 'string' ? message : undefined, data) };
 }
 
 /** Why a text that does not end in its id is none. */

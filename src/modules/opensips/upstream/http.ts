@@ -2,7 +2,7 @@ import { isIPv6, type Socket } from 'node:net';
 import type { JsonValue } from '../../../base/json.js';
 import { isObject } from '../../../base/json.js';
 import { reasonOf, shorten } from '../../../base/text.js';
-import { codes, MiError } from '../../../mi/errors.js';
+import { codes, MiAnswer } from '../../../mi/errors.js';
 import type { Attempt } from './attempt.js';
 import { ChunkedBody } from './chunked-body.js';
 import { type Envelope, jsonRpc, notJson, type Reply } from './envelope.js';
@@ -182,7 +182,7 @@ function readJsonReply(text: string): Reply {
   const error = isObject(value) && Object.keys(value).length === 1 ? value.error : undefined;
   if (!isObject(error)) return { kind: 'result', text };
   const code = typeof error.code === 'number' && Number.isInteger(error.code) ? error.code : codes.serverError;
-  return { kind: 'error', error: new MiError(code, typeof error.message === 'string' ? error.message : undefined) };
+  return { kind: 'error', error: new MiAnswer(code, typeof error.message === 'string' ? error.message : undefined) };
 }
 
 /** What a {@link Connection} tells about the request that it runs. */

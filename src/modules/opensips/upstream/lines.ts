@@ -1,6 +1,6 @@
 import { type JsonValue, stringify } from '../../../base/json.js';
 import { type LongWork, type Slice, workFromNow } from '../../../base/slice.js';
-import { MiError } from '../../../mi/errors.js';
+import { MiAnswer } from '../../../mi/errors.js';
 import { openParts, Parts } from '../../../mi/results/cursor.js';
 import { printLong } from '../../../mi/results/long-printer.js';
 import type { Reply } from './envelope.js';
@@ -179,7 +179,7 @@ export class LinesReader implements LongWork {
     }
     const [, code, reason = ''] = found;
     if (Number(code) >= 300) {
-      this.#finish({ kind: 'error', error: new MiError(Number(code), reason) });
+      this.#finish({ kind: 'error', error: new MiAnswer(Number(code), reason) });
       return;
     }
     const value = this.#tree.end() ?? reason;

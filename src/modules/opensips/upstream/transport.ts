@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../../base/json.js';
-import { codes, MiError } from '../../../mi/errors.js';
+import { codes, MiAnswer, type MiError } from '../../../mi/errors.js';
 import type { Cursor } from '../../../mi/results/cursor.js';
 
 /** A command of OpenSIPS to be run, in parts: what is sent is written anew from them. */
@@ -64,7 +64,7 @@ export type FailureKind =
   | 'closed';
 
 /** A call has no answer of OpenSIPS; `data` is the reason, and says so where the command may have run. */
-export class UpstreamFailure extends MiError {
+export class UpstreamFailure extends MiAnswer {
   /** @param mayHaveRun true if OpenSIPS may have run the command, or may still run it */
   constructor(
     readonly kind: FailureKind,
