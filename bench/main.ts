@@ -11,6 +11,8 @@ import { wrkMissing } from './load/wrk.js';
 import { describeMachine, makeCertificate, warnings } from './machine.js';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.js';
 import { PeerPool } from './peer-pool.js';
+import { fleetPeer, fleetPeerOf } from './peers/fleet.js';
+import { front, frontOf } from './peers/front.js';
 import { miHttpd, miHttpdOf } from './peers/mi-httpd.js';
 import { nginx } from './peers/nginx.js';
 import { originalPeer } from './peers/original.js';
@@ -38,6 +40,13 @@ import { sampleReplies } from './sample-replies.js';
 
 // With `exit`, what was started ends and what was written for a while goes.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+/** Those that a question may be put to, by itself, in front of an OpenSIPS or of a fleet, and the same of another checkout. */
+const ownPeers: readonly { readonly peer: Peer; readonly of: (name: string, checkout: string) => Peer }[] = [
+  { peer: miHttpd, of: miHttpdOf },
+  { peer: front, of: frontOf },
+  { peer: fleetPeer, of: fleetPeerOf },
+];
 
 const roles: Roles = { own: miHttpd.name, baseline, constant: nginx.name };
 
@@ -138,8 +147,9 @@ async function runAgainst(revision: string, options: BenchOptions): Promise<void
   const { doubts, place, end } = await prepare();
   const { commit, isChanged } = describeCheckout();
   const here = `${commit}${isChanged ? ' with changes' : ''}`;
-  const rival = miHttpdOf(`mi-httpd ${there.commit}`, there.folder);
-  const plan = planAll(chosenQuestions(options), [miHttpd, rival], options, place.certificate !== undefined);
+  const pairs = ownPeers.map(({ peer, of }) => [peer, of(`${peer.name} ${there.commit}`, there.folder)] as const);
+  const { present, absent } = sorted(pairs.flat());
+  const plan = planAll(chosenQuestions(options), present, options, place.certificate !== undefined);
   const watch = new ProcessWatch([process.pid]);
   const found = await runAll(plan, place, new Progress(process.stderr), () => watch.look());
   end();
@@ -153,8 +163,8 @@ async function runAgainst(revision: string, options: BenchOptions): Promise<void
     here,
     there: there.commit,
     warnings: [...doubts, ...disturbances({ constants: [], processes: mostTaken(watch.taken()) })],
-    rows: compare(found.measured, allQuestions, miHttpd.name, rival.name),
-    skipped: found.skipped,
+    rows: pairs.flatMap(([own, rival]) => compare(found.measured, allQuestions, own.name, rival.name)),
+    skipped: [...absent, ...found.skipped],
   };
   mkdirSync(options.out, { recursive: true });
   writeFileSync(join(options.out, 'against.json'), `${JSON.stringify(comparison, undefined, 2)}\n`);
@@ -198,14 +208,18 @@ function choosePeers({ peers: names, original }: BenchOptions): {
 } {
   const wanted = allPeers.filter(({ name }) => names.length === 0 || names.includes(name));
   if (original !== undefined) wanted.splice(2, 0, originalPeer(original));
-  const reasons = wanted.map((peer) => ({ peer, reason: peer.unavailable() }));
-  const absent = reasons.flatMap(({ peer: { name }, reason }) =>
-    reason === undefined ? [] : [{ peer: name, reason }],
-  );
-  if (original === undefined && names.length === 0) {
-    absent.push({ peer: 'OpenSIPS', reason: 'none was named (--original URL --original-pid PID)' });
-  }
-  return { present: reasons.flatMap(({ peer, reason }) => (reason === undefined ? [peer] : [])), absent };
+  const { present, absent } = sorted(wanted);
+  const unnamed = { peer: 'OpenSIPS', reason: 'none was named (--original URL --original-pid PID)' };
+  return { present, absent: original === undefined && names.length === 0 ? [...absent, unnamed] : absent };
+}
+
+/** Those that can run here, and why the others cannot. */
+function sorted(peers: readonly Peer[]): { present: readonly Peer[]; absent: readonly Skipped[] } {
+  const reasons = peers.map((peer) => ({ peer, reason: peer.unavailable() }));
+  return {
+    present: reasons.flatMap(({ peer, reason }) => (reason === undefined ? [peer] : [])),
+    absent: reasons.flatMap(({ peer, reason }) => (reason === undefined ? [] : [{ peer: peer.name, reason }])),
+  };
 }
 
 function presentConstants(): readonly Peer[] {
@@ -228,7 +242,8 @@ function processesOf({ original }: BenchOptions): readonly number[] {
 }
 
 function listText(options: BenchOptions): string {
-  const own = options.against === undefined ? undefined : { present: [miHttpd, miHttpd], absent: [] };
+  const both = ownPeers.flatMap(({ peer }) => [peer, peer]);
+  const own = options.against === undefined ? undefined : sorted(both);
   const { present, absent } = own ?? choosePeers(options);
   const plan: Plan = planAll(chosenQuestions(options), present, options, true);
   const seconds = secondsOf(plan, options);

@@ -9,8 +9,6 @@ import { libmicrohttpd } from './libmicrohttpd.js';
 import { nginx, startNginx } from './nginx.js';
 import { miCall, type Peer } from './peer.js';
 
-const main = resolve('dist/main.js');
-
 /** Ports of the servers behind lie so far above those in front of them. */
 const behind = 10_000;
 
@@ -33,46 +31,53 @@ function endsWith(child: ChildProcess, other: ChildProcess): void {
   child.once('close', () => other.kill('SIGTERM'));
 }
 
-export const front: Peer = {
-  name: 'mi-httpd in front',
-  what: () =>
-    'mi-httpd, module opensips, by mi_datagram over UDP, dumps by mi_fifo, a second node beside; its own processor time',
-  unavailable: () => undefined,
-  role: 'front',
-  refuses: (command) => (command === 'fleet' ? 'it has no fleet behind it' : undefined),
-  call: miCall,
-  launch: async ({ contacts }, port, { folder, replies }) => {
-    const script = bundle('bench/peers/upstream-server.ts');
-    const datagrams = port + behind;
-    const fifo = join(folder, `fifo-${port}`);
-    rmSync(fifo, { force: true });
-    const startSip = (...args: readonly string[]): ChildProcess =>
-      startOn(loadCore, [process.execPath, script, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-    const sip = startSip(String(datagrams), replies.version, fifo, String(contacts));
-    // A port of UDP, which the server does not take.
-    const other = startSip(String(port), replies.version);
-    const file = join(folder, `front-${port}.cfg`);
-    const lines = [
-      'log_level=1',
-      'loadmodule "httpd.so"',
-      'modparam("httpd", "ip", "127.0.0.1")',
-      `modparam("httpd", "port", ${port})`,
-      'loadmodule "mi_http.so"',
-      'loadmodule "opensips.so"',
-      `modparam("opensips", "node", "sip-1 datagram:udp:127.0.0.1:${datagrams} fifo:${fifo}")`,
-      `modparam("opensips", "node", "sip-2 datagram:udp:127.0.0.1:${port}")`,
-    ];
-    const mirror = ['loadmodule "usrloc.so"', 'modparam("opensips", "mirror", "usrloc")'];
-    writeFileSync(file, `${[...lines, ...(contacts > 0 ? mirror : [])].join('\n')}\n`);
-    const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    endsWith(child, sip);
-    endsWith(child, other);
-    const prepare = contacts > 0 ? () => mirrored(port) : async () => {};
-    return { child, pid: child.pid ?? 0, port, prepare };
-  },
-};
+/** mi-httpd of this checkout. */
+export const front = frontOf('mi-httpd in front', resolve('.'));
+
+/** mi-httpd of a checkout that is built. */
+export function frontOf(name: string, checkout: string): Peer {
+  const main = join(checkout, 'dist/main.js');
+  return {
+    name,
+    what: () =>
+      'mi-httpd, module opensips, by mi_datagram over UDP, dumps by mi_fifo, a second node beside; its own processor time',
+    unavailable: () => undefined,
+    role: 'front',
+    refuses: (command) => (command === 'fleet' ? 'it has no fleet behind it' : undefined),
+    call: miCall,
+    launch: async ({ contacts }, port, { folder, replies }) => {
+      const script = bundle('bench/peers/upstream-server.ts');
+      const datagrams = port + behind;
+      const fifo = join(folder, `fifo-${port}`);
+      rmSync(fifo, { force: true });
+      const startSip = (...args: readonly string[]): ChildProcess =>
+        startOn(loadCore, [process.execPath, script, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+      const sip = startSip(String(datagrams), replies.version, fifo, String(contacts));
+      // A port of UDP, which the server does not take.
+      const other = startSip(String(port), replies.version);
+      const file = join(folder, `front-${port}.cfg`);
+      const lines = [
+        'log_level=1',
+        'loadmodule "httpd.so"',
+        'modparam("httpd", "ip", "127.0.0.1")',
+        `modparam("httpd", "port", ${port})`,
+        'loadmodule "mi_http.so"',
+        'loadmodule "opensips.so"',
+        `modparam("opensips", "node", "sip-1 datagram:udp:127.0.0.1:${datagrams} fifo:${fifo}")`,
+        `modparam("opensips", "node", "sip-2 datagram:udp:127.0.0.1:${port}")`,
+      ];
+      const mirror = ['loadmodule "usrloc.so"', 'modparam("opensips", "mirror", "usrloc")'];
+      writeFileSync(file, `${[...lines, ...(contacts > 0 ? mirror : [])].join('\n')}\n`);
+      const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      endsWith(child, sip);
+      endsWith(child, other);
+      const prepare = contacts > 0 ? () => mirrored(port) : async () => {};
+      return { child, pid: child.pid ?? 0, port, prepare };
+    },
+  };
+}
 
 export const nginxFront: Peer = {
   name: 'nginx in front',

@@ -95,6 +95,22 @@ describe('npm run bench', () => {
     expect(stdout).toMatch(/^all together \d+\.\d min/m);
   });
 
+  test('--against compares what stands in front of an OpenSIPS, too', async () => {
+    const { code, stdout } = await outcome(main, [
+      '--list',
+      '--against',
+      'HEAD',
+      '--repeats',
+      '3',
+      '--only',
+      'upstream,small',
+    ]);
+    expect(code).toBe(0);
+    // Each case of both checkouts.
+    expect(stdout).toMatch(/^upstream +3 cases, +18 measurements/m);
+    expect(stdout).toMatch(/^small +7 cases, +\d+ measurements/m);
+  });
+
   test('a peer is asked only what it is there for', () => {
     const plan = planAll(questions, peers, parseOptions([]), true);
     const askedFor = (name: string): Set<string> =>
