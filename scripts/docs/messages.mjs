@@ -32,6 +32,9 @@ const codedOutside = [
   [/^(base\/der|http\/tls\/)/, 'ERR_CERTIFICATE'],
 ];
 
+/** Classes of errors that become replies. */
+const answers = new Set(['MiError', 'MiAnswer']);
+
 /** Functions and classes that make an MiError of a text, and its code. */
 const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError' };
 
@@ -72,7 +75,7 @@ function collect(node, { file, floor, texts: source }, found) {
   const render = (one) => source.render(one);
   const name = nameOf(node.expression);
   const args = [...(node.arguments ?? [])];
-  if (name === 'MiError') {
+  if (answers.has(name)) {
     const [[code] = [''], [message] = [''], texts = ['']] = args.map(render);
     for (const data of texts) found.commandErrors.push({ code: code.replaceAll(/[{}]/g, ''), message, data });
     return;
@@ -93,7 +96,7 @@ function collect(node, { file, floor, texts: source }, found) {
     for (const text of render(args[textAt])) found.configErrors.push({ code, text });
   } else if (node.kind === Kind.NewExpression && (name.endsWith('Error') || isCoded(node))) {
     // Its code is that of a reply.
-    if (source.extendedBy(node.expression) === 'MiError') return;
+    if (answers.has(source.extendedBy(node.expression))) return;
     const texts = args.map(render).find((some) => some.some(isSaid)) ?? [''];
     const code = isCoded(node)
       ? (codeOfSystem(node) ?? node.parent.arguments[0].text)

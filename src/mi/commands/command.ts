@@ -364,10 +364,8 @@ export class Command {
   readonly resultSchema: JsonObject | undefined;
   /** True if it may be called without parameters. */
   readonly takesNone: boolean;
-  readonly run: (
-    parameters: Readonly<Record<string, JsonValue>>,
-    call: Call,
-  ) => Result | Promise<Result> | Eventual<Result>;
+  /** Of one that another server runs it gives an `Eventual`, which is no business of others. */
+  readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   /** @param isForeign true for one that another server runs, and whose parameters that server judges */
   constructor(
