@@ -16,6 +16,9 @@ export const browserHeaders = [
   'accept-encoding',
 ] as const;
 
+/** Those that pages need: a browser keeps its pins in a cookie. */
+export const pageHeaderNames = [...browserHeaders, 'cookie'] as const;
+
 /** True for a request for pages, false for a JSON-RPC call. */
 export function wantsPage({ method, mediaType }: RefusedRequest): boolean {
   return method === 'GET' || method === 'HEAD' || (method === 'POST' && isFormType(mediaType));

@@ -15,6 +15,17 @@ export function rangeOf(field: string | undefined): number {
   return ranges.find(({ seconds }) => String(seconds) === field)?.seconds ?? ranges[0].seconds;
 }
 
+/** Links to the ranges. @param addressOf the address with some more fields of a query */
+export function rangeLinks(
+  range: number,
+  addressOf: (query: readonly (readonly [string, string])[]) => string,
+): readonly Markup[] {
+  return ranges.map(({ seconds, title }) => {
+    const address = addressOf(seconds === ranges[0].seconds ? [] : [['range', String(seconds)]]);
+    return html`<li><a href="${address}"${seconds === range && html` aria-current="true"`}>${title}</a></li>\n`;
+  });
+}
+
 /** One line of a chart. */
 interface Line {
   /** Of the statistic that is kept. */

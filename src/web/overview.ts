@@ -2,10 +2,11 @@ import { html, type Insertion, type Markup } from '../http/pages/html.js';
 import type { Client } from '../mi/calls/call.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
-import { type ForeignServer, readStatistic, type Statistic } from '../mi/statistics.js';
+import { type ForeignServer, type ForeignStatistic, readStatistic, type Statistic } from '../mi/statistics.js';
 import type { StatusIdentifier, StatusReports } from '../mi/status-reports.js';
-import { type Chart, chartMarkup, ranges } from './charts.js';
+import { type Chart, chartMarkup, rangeLinks, ranges } from './charts.js';
 import { pathOf } from './page.js';
+import { pinTiles } from './pins.js';
 import { timeText, valueText } from './quantities.js';
 import { cell, headCell, recordRow, recordTable } from './tables.js';
 import { dateMarkup } from './times.js';
@@ -21,6 +22,9 @@ interface Source {
   readonly client: Client;
   /** Seconds of the past that charts show. */
   readonly range: number;
+  /** Full names of the statistics that the browser has pinned, and those of other servers where these are needed. */
+  readonly pins: readonly string[];
+  readonly foreign: readonly ForeignStatistic[];
 }
 
 const charts: readonly Chart[] = [
@@ -73,6 +77,7 @@ export function overview(source: Source): Markup {
   const parts: Insertion[] = [
     may(source, 'status_report:get') && judgement(base, status),
     may(source, 'statistics:get') && tiles(mi),
+    pinTiles(base, mi, source.foreign, source.pins),
     mayHistory && isKept && chartSection(source),
     may(source, 'statistics:latency') && commandTable(base, mi, client),
     mayHistory && nodeSections(source),
@@ -180,10 +185,9 @@ function tileMarkup({ title, text, isBad, name, isRate, unit }: Tile): Markup {
 
 function chartSection(source: Source): Markup {
   const { base, mi, range } = source;
-  const links = ranges.map(({ seconds, title }) => {
-    const query = seconds === ranges[0].seconds ? '' : `?range=${seconds}`;
-    return html`<li><a href="${base}${query}"${seconds === range && html` aria-current="true"`}>${title}</a></li>\n`;
-  });
+  const links = rangeLinks(range, (query) =>
+    query.length === 0 ? base : `${base}?${query.map((pair) => pair.join('=')).join('&')}`,
+  );
   return html`<ul class="ranges" aria-label="Range of the charts">
 ${links}<li><a href="${base}${range === ranges[0].seconds ? '' : `?range=${range}`}" class="refresh">Refresh</a></li>
 <li><a href="${base}/statistics">All statistics</a></li>

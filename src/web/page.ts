@@ -81,7 +81,7 @@ export function pageParts(site: Site, title: string, module: string | undefined,
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header data-zone="${serverZone}">
 <h1><a href="${base}"><img class="state" src="${assets}/${state}.svg" alt="${state === 'ready' ? 'Ready:' : 'Not ready:'}" width="16" height="16"> <bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
-${(hasContacts || hasFleet || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasFleet && html`<a href="${base}/${fleetPath}">Fleet</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${site.debugLink !== undefined && html`<p class="badge"><a href="${site.debugLink}">log level debug</a></p>\n`}${serverLine(server, startedAt())}${site.user}</header>
+${(hasContacts || hasFleet || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasFleet && html`<a href="${base}/${fleetPath}">Fleet</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${site.debugLink !== undefined && html`<p class="badge"><a href="${site.debugLink}">log level debug</a></p>\n`}${searchForm(base)}${serverLine(server, startedAt())}${site.user}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>
@@ -89,6 +89,12 @@ ${links}</ul>
 <main id="main" tabindex="-1">
 `;
   return { head, tail: html`</main>\n${documentEnd}` };
+}
+
+/** The script has a search of its own in its place. */
+function searchForm(base: string): Markup {
+  return html`<noscript><form class="find" role="search" method="get" action="${base}"><label for="find">Find a command</label> <input type="search" id="find" name="find" autocomplete="off" spellcheck="false" autocapitalize="off"> <button type="submit">Find</button></form></noscript>
+`;
 }
 
 /** The zone of the server's clock, which times may be shown in. */
@@ -379,16 +385,22 @@ function section(base: string, title: string, commands: readonly CommandEntry[])
   return html`<section aria-labelledby="${id}">
 <h2 id="${id}">${title}</h2>
 <ul class="commands">
-${commands.map((entry) => item(base, entry))}</ul>
+${commands.map((entry) => commandItem(base, entry))}</ul>
 </section>
 `;
 }
 
-function item(base: string, entry: CommandEntry): Markup {
+/** Names of a command, its aliases and its parameters. */
+export function commandNames({ command }: CommandEntry): readonly string[] {
+  const parameters = new Set(command.recipes.flatMap((recipe) => recipe.names));
+  return [command.name, ...command.aliases, ...parameters];
+}
+
+/** A command as a line of a list, which tells all that it is found by. */
+export function commandItem(base: string, entry: CommandEntry): Markup {
   const { command } = entry;
-  const names = [command.name, ...command.aliases, ...new Set(command.recipes.flatMap((recipe) => recipe.names))];
   const mark = command.destructive ? 'destructive' : command.readOnly ? undefined : 'changes';
-  return html`<li data-names="${names.join(' ')}"><a href="${pathOf(base, entry)}">${pageName(entry)}</a>${mark !== undefined && html` <span class="effect" data-effect="${mark}">${mark}</span>`} <span class="help">${helpText(command.help)}</span></li>
+  return html`<li data-names="${commandNames(entry).join(' ')}"><a href="${pathOf(base, entry)}">${pageName(entry)}</a>${mark !== undefined && html` <span class="effect" data-effect="${mark}">${mark}</span>`} <span class="help">${helpText(command.help)}</span></li>
 `;
 }
 

@@ -2,9 +2,11 @@ import { html, type Markup } from '../http/pages/html.js';
 import type { KeptSeries } from '../mi/history.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { type ForeignStatistic, readStatistic, type Statistic, type StatisticKind } from '../mi/statistics.js';
-import { chartMarkup, ranges } from './charts.js';
+import { chartMarkup, rangeLinks, ranges } from './charts.js';
 import { ratesOf, sparkline } from './figures.js';
+import { pinButton, pinForm } from './pins.js';
 import { grouped, valueText } from './quantities.js';
+import { wordsOf } from './search.js';
 
 /** What the page of all statistics is made from. */
 interface Source {
@@ -15,6 +17,10 @@ interface Source {
   readonly filter: string;
   /** The kept statistic whose chart is shown. */
   readonly chart: string;
+  /** Seconds of the past that the chart shows. */
+  readonly range: number;
+  /** Full names of those that are pinned to the overview. */
+  readonly pins: ReadonlySet<string>;
   readonly foreign: readonly ForeignStatistic[];
   /** Path that sets statistics back, after a question; undefined where the caller may not. */
   readonly reset: string | undefined;
@@ -38,16 +44,10 @@ interface Row {
 
 /** All statistics by their groups, with their present and their past. */
 export function statisticsSection(source: Source): Markup {
-  const { base, mi, filter, chart } = source;
-  const words = filter
-    .toLowerCase()
-    .split(' ')
-    .filter((word) => word !== '');
+  const { base, mi, filter, chart, range } = source;
+  const words = wordsOf(filter);
   const all = [...mi.statistics.all.map((one) => rowOf(mi, one)), ...source.foreign.map(foreignRow)];
-  const found = all.filter(({ group, name, help }) => {
-    const text = `${group}:${name} ${help}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  const found = all.filter(({ group, name, help }) => fits(words, `${group}:${name} ${help}`));
   const shown = found.slice(0, mostRows);
   const groups = new Map<string, Row[]>();
   for (const row of shown) {
@@ -57,7 +57,7 @@ export function statisticsSection(source: Source): Markup {
   }
   const series: Series = new Map(mi.history.kept.map((one) => [one.name, one]));
   const kept = mi.history.isOn
-    ? html` data-history="${base}/statistics/statistics:history" data-range="${ranges[0].seconds}"`
+    ? html` data-history="${base}/statistics/statistics:history" data-range="${range}"`
     : undefined;
   const rest = found.length - shown.length;
   const left =
@@ -73,11 +73,11 @@ export function statisticsSection(source: Source): Markup {
 <form class="filter" id="statistics" method="get" action="${base}/statistics" role="search" aria-label="Statistics">
 <label for="filter">Those with</label>
 <input type="search" id="filter" name="filter" value="${filter}" autocomplete="off" spellcheck="false" autocapitalize="off">
-<button type="submit">Show</button>
+${range !== ranges[0].seconds && html`<input type="hidden" name="range" value="${range}">\n`}<button type="submit">Show</button>
 <span class="count" role="status">${told}</span>
 </form>
-${source.reset !== undefined && html`<form id="reset" method="post" action="${source.reset}"><input type="hidden" name="confirm" value=""></form>\n`}${left}${chart !== '' && chartOf(mi, chart)}<div class="groups">
-${[...groups].sort(byName).map(([group, rows]) => groupTable(source, group, rows, series))}</div>
+${source.reset !== undefined && html`<form id="reset" method="post" action="${source.reset}"><input type="hidden" name="confirm" value=""></form>\n`}${left}${chart !== '' && chartOf(source)}<div class="groups">
+${pinForm(base, viewOf(source))}${[...groups].sort(byName).map(([group, rows]) => groupTable(source, group, rows, series))}</div>
 </section>
 `;
 }
@@ -108,14 +108,43 @@ function foreignRow({ group, name, value }: ForeignStatistic): Row {
   };
 }
 
-function chartOf(mi: ManagementInterface, name: string): Markup | undefined {
+function fits(words: readonly string[], text: string): boolean {
+  const lower = text.toLowerCase();
+  return words.every((word) => lower.includes(word));
+}
+
+/** How many statistics of this server the page shows for a filter. */
+export function countFitting({ statistics }: ManagementInterface, filter: string): number {
+  const words = wordsOf(filter);
+  return statistics.all.filter(({ fullName, about }) => fits(words, `${fullName} ${about.help ?? ''}`)).length;
+}
+
+/** The fields that say how the page is shown. */
+function viewOf({ filter, chart, range }: Source): Readonly<Record<string, string>> {
+  return {
+    ...(filter === '' ? {} : { filter }),
+    ...(chart === '' ? {} : { chart }),
+    ...(range === ranges[0].seconds ? {} : { range: String(range) }),
+  };
+}
+
+function chartOf(source: Source): Markup | undefined {
+  const { base, mi, chart: name, range } = source;
   const [kept] = mi.history.find([name]);
   if (kept === undefined) return undefined;
   const isRate = kept.kind === 'counter';
   const title = isRate ? `${kept.name} a second` : kept.name;
   const unit = kept.statistic?.about.unit;
   const lines = [{ name: kept.name, label: kept.name, isRate }];
-  return html`<div class="charts">\n${chartMarkup(mi.history, { title, unit, lines }, ranges[0].seconds)}</div>\n`;
+  const links = rangeLinks(range, (query) => {
+    const { range: _, ...view } = viewOf(source);
+    return `${base}/statistics?${new URLSearchParams({ ...view, ...Object.fromEntries(query) })}`;
+  });
+  return html`<ul class="ranges" aria-label="Range of the chart">
+${links}</ul>
+<div class="charts">
+${chartMarkup(mi.history, { title, unit, lines }, range)}</div>
+`;
 }
 
 function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
@@ -139,7 +168,7 @@ ${rows.map((row) => rowMarkup(source, row, series))}</tbody>
 
 const resetHead = html`<th scope="col" class="reset"><span class="hidden">Reset</span></th>`;
 
-function rowMarkup({ mi, reset }: Source, row: Row, series: Series): Markup {
+function rowMarkup({ mi, reset, pins }: Source, row: Row, series: Series): Markup {
   const { group, name, value, unit, kind, help, rate } = row;
   const full = `${group}:${name}`;
   const kept = series.get(full);
@@ -156,7 +185,7 @@ function rowMarkup({ mi, reset }: Source, row: Row, series: Series): Markup {
     kind === 'counter' &&
     html`<button type="submit" form="reset" name="p.statistics" value="${JSON.stringify([name])}" aria-label="Reset ${full}">Reset…</button>`;
   const grown = rate === undefined ? '' : valueText(rate, unit);
-  return html`<tr><th scope="row">${title}${told}</th><td class="number" data-statistic="${full}" data-value="${value}">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td>${reset !== undefined && html`<td class="reset">${back}</td>`}</tr>
+  return html`<tr><th scope="row">${title}${pinButton(full, pins.has(full))}${told}</th><td class="number" data-statistic="${full}" data-value="${value}">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td>${reset !== undefined && html`<td class="reset">${back}</td>`}</tr>
 `;
 }
 

@@ -64,8 +64,10 @@ import {
   type Site,
   titleOf,
 } from './page.js';
+import { type PinChange, pinChangeOf, pinCookie, pinsOf } from './pins.js';
 import { type Frame, Results } from './results.js';
-import { statisticsSection } from './statistics-page.js';
+import { searchPage } from './search.js';
+import { countFitting, statisticsSection } from './statistics-page.js';
 import { sessionsPage, sessionsPath, userBar } from './user.js';
 import { quoted } from './visible.js';
 
@@ -196,6 +198,7 @@ export class WebInterface {
     const [, moduleName = '', commandName = ''] = exchange.path.split('/', 3);
     const { mediaType, method, lentBody } = exchange;
     const views = viewFields.get(moduleName);
+    const pinChange = pinChangeOf(exchange, viewFields.get('statistics') ?? []);
     const isView = commandName === '' && views !== undefined && isViewOnly(exchange, views);
     const asksForPage = isView || ((commandName === '' || moduleName === '-') && !isMeantAsCall(exchange));
     if (method === 'POST' && !isFormType(mediaType) && lentBody.byteLength > 0) {
@@ -208,6 +211,8 @@ export class WebInterface {
     } else if (moduleName === fleetPath && commandName === '' && this.#fleet.lister !== undefined) {
       const list = menu(this.#site.base, [fleetPath], this.#mi.visibleTo(exchange));
       this.#fleet.handle(exchange, this.#fleet.lister, list);
+    } else if (moduleName === 'statistics' && commandName === '' && pinChange !== undefined) {
+      this.#pin(exchange, pinChange);
     } else if (commandName === '' && this.#isViewPage(moduleName)) {
       // Whatever else its query has, as that of a link which somebody passed on.
       if (method === 'POST') this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
@@ -223,7 +228,9 @@ export class WebInterface {
     } else if (!asksForPage) {
       this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
     } else if (moduleName === '') {
-      this.#overview(exchange);
+      const text = exchange.argument('find')?.trim() ?? '';
+      if (text === '') this.#overview(exchange);
+      else this.#find(exchange, text);
     } else {
       const list = menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange));
       if (moduleName === 'statistics') this.#statistics(exchange, list);
@@ -281,36 +288,99 @@ export class WebInterface {
   /** How the server does, and all commands. */
   #overview(exchange: Exchange): void {
     const { base, modules } = this.#site;
+    const mi = this.#mi;
     const { status } = this.#options;
     const range = rangeOf(exchange.argument('range'));
-    const top = overview({ base, mi: this.#mi, status, client: exchange, range });
-    const main = html`${top}${menu(base, modules, this.#mi.visibleTo(exchange))}`;
-    replyPage(exchange, 200, page(this.#siteOf(exchange), 'Overview', undefined, main, 'charts'));
+    const pins = this.#mayReadStatistics(exchange) ? pinsOf(exchange) : [];
+    const show = (foreign: readonly ForeignStatistic[]): void => {
+      if (exchange.finished) return;
+      const top = overview({ base, mi, status, client: exchange, range, pins, foreign });
+      const main = html`${top}${menu(base, modules, mi.visibleTo(exchange))}`;
+      replyPage(exchange, 200, page(this.#siteOf(exchange), 'Overview', undefined, main, 'charts'));
+    };
+    const isOwn = (name: string): boolean => mi.statistics.all.some(({ fullName }) => fullName === name);
+    // Other servers are asked for what is shown of them alone.
+    if (pins.every(isOwn)) show([]);
+    else this.#withForeign(show);
+  }
+
+  /** The command that a text is the name of, or all that have it. */
+  #find(exchange: Exchange, text: string): void {
+    const { base } = this.#site;
+    const entry = this.#named(exchange, text);
+    if (entry !== undefined) {
+      exchange.reply(303, '', { Location: pathOf(base, entry), ...privateHeaders });
+      return;
+    }
+    const site = this.#siteOf(exchange);
+    const statistics = this.#mayReadStatistics(exchange) ? countFitting(this.#mi, text) : undefined;
+    const entries = this.#mi.visibleTo(exchange);
+    const main = searchPage({ base, text, entries, statistics, hasContacts: site.hasContacts });
+    replyPage(exchange, 200, page(site, 'Find', undefined, main));
+  }
+
+  #mayReadStatistics(exchange: Exchange): boolean {
+    const reader = this.#mi.commands.entries.find(({ fullName }) => fullName === 'statistics:get');
+    return reader !== undefined && this.#mi.denial(reader, exchange) === undefined;
+  }
+
+  /** Runs something with the statistics of other servers. */
+  #withForeign(show: (foreign: readonly ForeignStatistic[]) => void): void {
+    const foreign = this.#mi.foreignStatistics?.values() ?? [];
+    if (foreign instanceof Promise) void foreign.then(show);
+    else show(foreign);
+  }
+
+  /** Pins a statistic to the overview of a browser, or lets it go. */
+  #pin(exchange: Exchange, change: PinChange): void {
+    const module = 'statistics';
+    const refusal = crossSiteRefusal(exchange);
+    if (refusal !== undefined) {
+      this.#refuse(exchange, 403, `a pin changes what this browser keeps, and ${refusal}`, module);
+      return;
+    }
+    if (!this.#mayReadStatistics(exchange)) {
+      this.#refuseModule(exchange, module);
+      return;
+    }
+    const { base } = this.#site;
+    const { name, isPinned } = change;
+    const answer = (foreign: readonly ForeignStatistic[]): void => {
+      if (exchange.finished) return;
+      const isHere =
+        this.#mi.statistics.all.some(({ fullName }) => fullName === name) ||
+        foreign.some((one) => `${one.group}:${one.name}` === name);
+      if (isPinned && !isHere) {
+        this.#refuse(exchange, 400, html`there is no statistic ${quoted(shorten(name, longestName, '…'))}`, module);
+        return;
+      }
+      const Location = `${base}/${module}${viewQuery(exchange)}#group-${encodeURIComponent(name.split(':', 1)[0] ?? '')}`;
+      exchange.reply(303, '', { Location, 'Set-Cookie': pinCookie(exchange, base, change), ...privateHeaders });
+    };
+    this.#withForeign(answer);
   }
 
   /** The commands of module statistics, and all statistics for those who may read them. */
   #statistics(exchange: Exchange, commands: Markup): void {
     const { base } = this.#site;
     const mi = this.#mi;
-    const reader = mi.commands.entries.find(({ fullName }) => fullName === 'statistics:get');
-    if (reader === undefined || mi.denial(reader, exchange) !== undefined) {
+    if (!this.#mayReadStatistics(exchange)) {
       this.#reply(exchange, 'statistics', 'statistics', commands);
       return;
     }
     const site = this.#siteOf(exchange);
     const filter = exchange.argument('filter') ?? '';
     const chart = exchange.argument('chart') ?? '';
+    const range = rangeOf(exchange.argument('range'));
+    const pins = new Set(pinsOf(exchange));
     const resetter = mi.visibleTo(exchange).find(({ fullName }) => fullName === 'statistics:reset');
     const reset = resetter && pathOf(base, resetter);
-    const show = (foreign: readonly ForeignStatistic[]): void => {
+    this.#withForeign((foreign) => {
       if (exchange.finished) return;
-      const all = statisticsSection({ base, mi, filter, chart, foreign, reset });
+      const all = statisticsSection({ base, mi, filter, chart, range, pins, foreign, reset });
       const main = html`${all}${latencySection(mi, exchange)}${commands}`;
       replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, 'charts'));
-    };
-    const foreign = mi.foreignStatistics?.values() ?? [];
-    if (foreign instanceof Promise) void foreign.then(show);
-    else show(foreign);
+    });
   }
 
   /** A module without a command that the caller may run gets the same 404 as a module that does not exist. */
@@ -565,9 +635,18 @@ function modulesOf({ commands }: ManagementInterface): readonly string[] {
 
 /** Fields of the pages that can be shown in several ways, by their modules. */
 const viewFields: ReadonlyMap<string, readonly string[]> = new Map([
-  ['', ['range']],
-  ['statistics', ['filter', 'chart']],
+  ['', ['range', 'find']],
+  ['statistics', ['filter', 'chart', 'range']],
 ]);
+
+/** The fields that say how the page of statistics is shown, as a query. */
+function viewQuery(exchange: Exchange): string {
+  const kept = (viewFields.get('statistics') ?? []).flatMap((name) => {
+    const value = exchange.argument(name) ?? '';
+    return value === '' ? [] : [[name, value] as const];
+  });
+  return kept.length === 0 ? '' : `?${new URLSearchParams(Object.fromEntries(kept))}`;
+}
 
 const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
 

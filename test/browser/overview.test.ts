@@ -86,6 +86,23 @@ unless(skipped, describe)('the overview', () => {
     await follow(page, () => page.getByRole('button', { name: 'Show' }).click());
     expect(await page.getByRole('row', { name: /replies_2xx/ }).count()).toBe(1);
     expect(await page.getByRole('row', { name: /heap_used/ }).count()).toBe(0);
+    await follow(page, () => page.getByRole('button', { name: 'replies_2xx', exact: true }).click());
+    expect(await page.locator('figure.chart figcaption').textContent()).toBe('httpd:replies_2xx a second');
+    await follow(page, () => page.getByRole('link', { name: 'Last day' }).click());
+    expect(await page.getByLabel('Those with').inputValue()).toBe('httpd replies');
+    expect(await page.getByRole('link', { name: 'Last day' }).getAttribute('aria-current')).toBe('true');
+    expect(await page.locator('figure.chart figcaption').textContent()).toBe('httpd:replies_2xx a second');
+    await follow(page, () => page.getByRole('button', { name: 'Pin httpd:replies_2xx to the overview' }).click());
+    expect(await page.getByRole('button', { name: 'Unpin httpd:replies_2xx' }).count()).toBe(1);
+    expect(await page.getByRole('link', { name: 'Last day' }).getAttribute('aria-current')).toBe('true');
+    expect(await page.locator('figure.chart figcaption').textContent()).toBe('httpd:replies_2xx a second');
+    await page.getByRole('searchbox', { name: 'Find a command' }).fill('subscriber end');
+    await follow(page, () => page.getByRole('button', { name: 'Find', exact: true }).click());
+    await follow(page, () => page.getByRole('link', { name: 'evi:end_subscriber' }).click());
+    expect(await page.getByRole('heading', { level: 2 }).first().textContent()).toBe('evi:end_subscriber');
+    await page.goto('/mi');
+    const tile = page.locator('dl[aria-label="Pinned statistics"] > div');
+    expect(await tile.textContent()).toMatch(/httpd:replies_2xx\s*\d+/);
   });
 
   test('Back gives the filter with the rows that it left', async ({ startServer, openTab }) => {

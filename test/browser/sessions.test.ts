@@ -140,7 +140,8 @@ unless(skipped, describe)('a pinned statistic', () => {
     const page = await openTab(server, { prepare: axe });
     await page.goto('/mi/statistics?filter=mem:resident');
     const pin = page.getByRole('button', { name: 'Pin mem:resident to the overview' });
-    await pin.click();
+    await follow(page, () => pin.click());
+    expect(new URL(page.url()).search).toBe('?filter=mem%3Aresident');
     const unpin = page.getByRole('button', { name: 'Unpin mem:resident' });
     expect(await unpin.count()).toBe(1);
     await assertAccessible(page, 'statistics');
@@ -149,7 +150,7 @@ unless(skipped, describe)('a pinned statistic', () => {
     await expect.poll(() => tile.locator('dd').textContent()).toMatch(/^\d[\d.]* MB$/);
     await assertAccessible(page, 'overview');
     await follow(page, () => tile.getByRole('link', { name: 'mem:resident' }).click());
-    await unpin.click();
+    await follow(page, () => unpin.click());
     await page.goto('/mi');
     await page.locator('figure.chart canvas').first().waitFor({ timeout: 60_000 });
     expect(await tile.count()).toBe(0);

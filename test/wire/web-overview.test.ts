@@ -99,7 +99,7 @@ describe('statistics page', () => {
     const rows = [...body.matchAll(/<tr><th scope="row">(?:<button [^>]*>)?([^<]+)/g)].map(([, name]) => name);
     expect(rows.length).toBeGreaterThan(50);
     expect(body).toMatch(
-      />resident<\/button> <span class="help">[^<]+ \(computed, bytes\)<\/span><\/th><td class="number"[^>]*>[\d.]+ MB<\/td>/,
+      />resident<\/button> <button [^>]*>Pin<\/button> <span class="help">[^<]+ \(computed, bytes\)<\/span><\/th><td class="number"[^>]*>[\d.]+ MB<\/td>/,
     );
     // Its commands are there, too.
     expect(body).toMatch(/<a href="\/mi\/statistics\/statistics:get">statistics:get<\/a>/);

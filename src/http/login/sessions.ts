@@ -251,13 +251,19 @@ export function setCookie(name: string, value: string, isSecure: boolean): strin
 /** Characters of the value of a cookie of ours. */
 const cookieLength = 43;
 
+/** The value of a cookie of ours, see {@link cookieOf}. */
+export function readCookie(header: string, name: string): string | undefined {
+  const value = cookieOf(header, name);
+  return value?.length === cookieLength ? value : undefined;
+}
+
 /**
  * The value of the only cookie of that name. Where there are several, one may have been put there by somebody else, another
  * host of the same domain perhaps, and none counts.
  *
  * @param header value of Cookie, of any length: it is read once
  */
-export function readCookie(header: string, name: string): string | undefined {
+export function cookieOf(header: string, name: string): string | undefined {
   const wanted = `${name}=`;
   let value: string | undefined;
   // Not by parting it: a header of semicolons alone would take a thousand times as long as others.
@@ -269,7 +275,7 @@ export function readCookie(header: string, name: string): string | undefined {
     const end = header.indexOf(';', at);
     value = header.slice(at + wanted.length, end === -1 ? undefined : end).trimEnd();
   }
-  return value?.length === cookieLength ? value : undefined;
+  return value;
 }
 
 function isBlank(code: number): boolean {

@@ -1,5 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
-import { browserHeaders } from '../../gateway/browser.js';
+import { pageHeaderNames } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
@@ -41,7 +41,7 @@ export const miHtmlModule = defineBuiltIn({
       about: 'management interface: pages',
       accepts: (mediaType) => mediaType === '' || isFormType(mediaType),
       refusesGetBody: true,
-      headers: browserHeaders,
+      headers: pageHeaderNames,
       timeout: parameters.mi_timeout,
       refuse: (status, reason, { wantsJson }) =>
         wantsJson

@@ -1,6 +1,6 @@
 import { SharedCount } from '../../base/shared-count.js';
 import { defineParameters } from '../../config/parameter.js';
-import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
+import { callRefusal, pageHeaderNames, wantsPage } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { Service } from '../../http/roots.js';
@@ -105,7 +105,7 @@ export const miHttpModule = defineBuiltIn({
       borrowBody: true,
       refusesGetBody: true,
       ignoresQuery: true,
-      headers: browserHeaders,
+      headers: pageHeaderNames,
       timeout: parameters.mi_timeout,
       // Each call that is waited for has a timer of its own. A batch whose last call runs out of time prints its reply after that.
       keepsTime: true,

@@ -50,11 +50,16 @@ const none: readonly Called[] = [];
 /** Prints all metrics. What is the same at each scrape is encoded once, in native memory. */
 export class MetricsPage {
   readonly #options: PageOptions;
+  /** Whether it has the metrics of the process, and those of latencies. */
+  readonly #hasProcess: boolean;
+  readonly #hasLatencies: boolean;
   #layout: Layout | undefined;
   #window = new Uint8Array(65536);
 
   constructor(options: PageOptions) {
     this.#options = options;
+    this.#hasProcess = this.#sends('process:');
+    this.#hasLatencies = this.#sends('latency:');
   }
 
   /**
@@ -103,7 +108,7 @@ export class MetricsPage {
 
   /** The commands whose latencies are sent. */
   get #called(): readonly Called[] {
-    return this.#sends('latency:') ? this.#options.latencies.called : none;
+    return this.#hasLatencies ? this.#options.latencies.called : none;
   }
 
   #sends(group: string): boolean {
@@ -116,7 +121,7 @@ export class MetricsPage {
     const families = new Families();
     const durations = this.#options.naming.own('command_duration_seconds');
     families.reserve(durations);
-    const hasProcess = this.#sends('process:');
+    const hasProcess = this.#hasProcess;
     const places = new Places(statistics.values.length, hasProcess ? process.count : 0);
     const ups = nodes.map((node) => this.#addUp(families, places, node));
     const own = this.#addOwn(families);

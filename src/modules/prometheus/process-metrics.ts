@@ -1,9 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { openFilesLimit } from '../../http/limits/open-files.js';
 import type { ServingThread } from '../../http/threads/faces.js';
 import type { Metric } from './families.js';
 import type { Labels } from './label-rules.js';
+import { LoopDelay } from './loop-delay.js';
 
 /** A metric of the process, under the name that exporters have for it. */
 export interface ProcessMetric extends Metric {
@@ -11,12 +11,6 @@ export interface ProcessMetric extends Metric {
   /** The statistic of group `mem` that has its value; left out: the value is read by {@link ProcessMetrics.read}. */
   readonly statistic?: string;
 }
-
-/** Milliseconds between two looks at the delay of the event loop. */
-const resolution = 20;
-
-/** Milliseconds that the delays are gathered for at least, so that two systems that scrape see about the same. */
-const gathering = 10_000;
 
 /** Milliseconds that a count of descriptors serves where each one has to be seen. */
 const countAge = 5000;
@@ -36,8 +30,7 @@ const ofThreads: readonly (readonly [name: string, help: string, read: (thread: 
 
 /** The metrics of this process, and their values. */
 export class ProcessMetrics {
-  readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution });
-  #resetAt = performance.now();
+  readonly #delay = new LoopDelay();
   #open = Number.NaN;
   #countedAt = Number.NEGATIVE_INFINITY;
   readonly #hasDescriptors = process.platform === 'linux';
@@ -116,12 +109,11 @@ export class ProcessMetrics {
   }
 
   start(): void {
-    this.#delays.enable();
-    this.#resetAt = performance.now();
+    this.#delay.start();
   }
 
   stop(): void {
-    this.#delays.disable();
+    this.#delay.stop();
   }
 
   /** Writes the values of those that are read, in their order. */
@@ -129,10 +121,9 @@ export class ProcessMetrics {
     const { user, system } = process.cpuUsage();
     values[0] = (user + system) / 1e6;
     values[1] = performance.timeOrigin / 1000;
-    const { max, mean } = this.#delays;
-    values[2] = delay(mean);
-    values[3] = delay(max);
-    // No percentile: counting it takes longer than all else here.
+    const { mean, most } = this.#delay.read();
+    values[2] = mean;
+    values[3] = most;
     values[4] = 1;
     values[5] = 1;
     if (this.#hasDescriptors) {
@@ -141,18 +132,14 @@ export class ProcessMetrics {
     }
     const threads = this.#threads();
     let place = this.#firstOfThreads;
-    const most = (this.count - place) / ofThreads.length;
+    const mostThreads = (this.count - place) / ofThreads.length;
     for (const [, , readOne] of ofThreads) {
-      for (let index = 0; index < most; index++) {
+      for (let index = 0; index < mostThreads; index++) {
         const thread = threads[index];
         values[place] = thread === undefined ? 0 : readOne(thread);
         place += 1;
       }
     }
-    const now = performance.now();
-    if (now - this.#resetAt < gathering) return;
-    this.#delays.reset();
-    this.#resetAt = now;
   }
 
   #openDescriptors(): number {
@@ -171,9 +158,4 @@ export class ProcessMetrics {
       return Number.NaN;
     }
   }
-}
-
-/** Nanoseconds between two looks as the seconds of them that were delay; 0 before the first look. */
-function delay(nanoseconds: number): number {
-  return Number.isFinite(nanoseconds) ? Math.max(0, (nanoseconds / 1e6 - resolution) / 1000) : 0;
 }

@@ -3,7 +3,6 @@ import uPlot from 'uplot';
 import { compareStatistics } from '../assets/looked.js';
 import { clockText, dateText, zoneChosen, zoneText } from '../assets/times.js';
 import { valueText } from '../quantities.ts';
-import { offerPins, showPins } from './pins.js';
 
 const root = document.querySelector('[data-history]');
 /** Milliseconds between two questions; a long range has longer steps. */
@@ -16,14 +15,8 @@ const rateSpan = 10;
 
 const filter = document.querySelector('form.filter');
 const all = document.querySelector('.statistics:has(.groups)');
-const overview = document.querySelector('.overview');
-const home = document.querySelector('header h1 a');
 
-if (all) {
-  offerPins(all);
-  compareStatistics(all);
-}
-if (overview && home) showPins(overview, home.pathname);
+if (all) compareStatistics(all);
 if (root) begin(root);
 if (filter) followFilter(filter);
 
@@ -34,11 +27,11 @@ function begin(root) {
     figure,
     lines: JSON.parse(figure.dataset.lines),
   }));
-  const tiles = [...root.querySelectorAll('dd[data-name]')];
+  const tiles = () => [...root.querySelectorAll('dd[data-name]')];
   const names = [
     ...new Set([
       ...figures.flatMap(({ lines }) => lines.map(({ name }) => name)),
-      ...tiles.map((one) => one.dataset.name),
+      ...tiles().map((one) => one.dataset.name),
     ]),
   ];
   if (names.length === 0) return;
@@ -100,7 +93,7 @@ function begin(root) {
 
   function draw() {
     if (figures.length > 0) for (const plot of plots) plot();
-    for (const tile of tiles) {
+    for (const tile of tiles()) {
       const { name, rate, unit } = tile.dataset;
       const one = known.get(name);
       if (one === undefined || isLong) continue;

@@ -69,7 +69,7 @@ export class Operator {
     await this.#look();
   }
 
-  /** Finds a command by any of its names: by the search of the header; without a script by the address. */
+  /** Finds a command by any of its names, by the search of the header. */
   async find(name: string): Promise<void> {
     this.#steps += 1;
     if (this.hasScript) {
@@ -77,7 +77,11 @@ export class Operator {
       await search.fill(name);
       await this.page.getByRole('option').first().waitFor();
       await follow(this.page, () => search.press('Enter'));
-    } else await this.page.goto(`/mi/${name}`);
+    } else {
+      const search = this.page.getByRole('searchbox', { name: 'Find a command' });
+      await search.fill(name);
+      await follow(this.page, () => search.press('Enter'));
+    }
     await this.#look();
   }
 
