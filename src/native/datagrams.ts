@@ -1,7 +1,11 @@
 import { addon } from './addon.js';
 
-/** Makes a FIFO. @throws Error when there is something of that name, or the folder does not let */
-export const { makeFifo } = addon;
+export const {
+  /** Makes a FIFO. @throws Error when there is something of that name, or the folder does not let */
+  makeFifo,
+  /** A socket of UDP beside that of Node.js, of the same port. */
+  udpSocket,
+} = addon;
 
 /** Bytes of the longest datagram of the file system that Linux sends with its default settings. */
 const longest = 256 << 10;

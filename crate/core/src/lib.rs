@@ -80,4 +80,5 @@ pub mod process {
     pub mod output;
     pub mod service;
     pub mod sockets;
+    pub mod udp;
 }

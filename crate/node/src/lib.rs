@@ -16,3 +16,4 @@ pub mod record_table;
 pub mod request_scanner;
 pub mod standard_output;
 pub mod statistic_names;
+pub mod udp;

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, constants, fstatSync, openSync, rmSync } from 'no
 import { isIPv6 } from 'node:net';
 import { coded } from '../../../base/codes.js';
 import { reasonOf } from '../../../base/text.js';
-import { UnixDatagrams } from '../../../native/datagrams.js';
+import { UnixDatagrams, udpSocket } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
 import { decode, endOf, readReply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
@@ -41,6 +41,8 @@ interface Peer {
 interface PeerEvents {
   /** Gets a datagram, lent until it returns. */
   received(datagram: Buffer): void;
+  /** True while something may come. */
+  isAwaiting(): boolean;
   ready(): void;
   failed(reason: string): void;
 }
@@ -114,6 +116,7 @@ export class DatagramLane extends Lane {
   #open(): Peer {
     const events: PeerEvents = {
       received: (datagram) => this.#receive(datagram),
+      isAwaiting: () => this.isBusy,
       ready: () => {
         this.#isReady = true;
         this.pump();
@@ -233,36 +236,93 @@ export class DatagramLane extends Lane {
 /** The reason of a failure that a transport without that limit is asked about. */
 export const tooLongReason = 'the reply is longer than a datagram, about 65,400 bytes; a FIFO or HTTP takes it';
 
+/** Datagrams that are taken in one turn of the event loop, as many as Node.js takes. */
+const mostTaken = 32;
+
+/** Bytes of the longest datagram of UDP, and more. */
+const udpWindow = 65_536;
+
+/** What Node.js has not read is received into it; all sockets share it, since none keeps anything there. */
+let window: Buffer | undefined;
+
+/**
+ * A socket of UDP. Node.js waits for what comes, and reads the first of it; all else goes past it, which costs less than half, where the
+ * system lets two have one socket.
+ */
 class UdpPeer implements Peer {
   readonly #socket: Socket;
+  readonly #events: PeerEvents;
+  /** Undefined: Node.js does all. */
+  #native: ReturnType<typeof udpSocket> | undefined;
+  #isClosed = false;
 
   constructor(host: string, port: number, events: PeerEvents) {
+    this.#events = events;
     const { createSocket } = process.getBuiltinModule('node:dgram');
-    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    const family = isIPv6(host) ? 6 : 4;
+    const socket = createSocket(`udp${family}`);
     this.#socket = socket;
-    socket.on('message', (datagram) => events.received(datagram));
-    socket.on('error', (error) => events.failed(reasonOf(error)));
-    socket.on('connect', () => {
+    const ready = (): void => {
       try {
         socket.setRecvBufferSize(receiveBuffer);
       } catch {
         // The system gives less: it is a matter of speed alone.
       }
       events.ready();
-    });
-    socket.connect(port, host);
+    };
+    socket.on('message', (datagram) => this.#received(datagram));
+    socket.on('error', (error) => events.failed(reasonOf(error)));
     socket.unref();
+    // Windows shares no socket so, and an address with a zone is one of Node.js alone.
+    if (process.platform === 'win32' || host.includes('%')) {
+      socket.on('connect', ready);
+      socket.connect(port, host);
+      return;
+    }
+    socket.on('listening', ready);
+    process.getBuiltinModule('node:dns').lookup(host, { family }, (error, address) => {
+      if (this.#isClosed) return;
+      try {
+        if (error !== null) throw error;
+        const native = udpSocket(address, port);
+        this.#native = native;
+        socket.bind({ fd: native.second(), exclusive: true });
+      } catch (cause) {
+        events.failed(reasonOf(cause));
+      }
+    });
   }
 
   send(datagram: Buffer): boolean {
+    if (this.#native !== undefined) return this.#native.send(datagram);
     this.#socket.send(datagram);
     return true;
   }
 
   close(): void {
+    this.#isClosed = true;
+    this.#native?.close();
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => {});
     this.#socket.close();
+  }
+
+  #received(datagram: Buffer): void {
+    this.#events.received(datagram);
+    const native = this.#native;
+    if (native === undefined) return;
+    window ??= Buffer.allocUnsafeSlow(udpWindow);
+    for (let taken = 1; taken < mostTaken && !this.#isClosed && this.#events.isAwaiting(); taken++) {
+      let length: number;
+      try {
+        length = native.take(window);
+      } catch (error) {
+        this.#events.failed(reasonOf(error));
+        return;
+      }
+      if (length < 0) return;
+      this.#events.received(window.subarray(0, length));
+    }
   }
 }
 
