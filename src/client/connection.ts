@@ -1,5 +1,4 @@
-import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 import { coded } from '../base/codes.js';
 import { reasonOf } from '../base/text.js';
@@ -75,6 +74,11 @@ interface Sending {
 /** Milliseconds after which an idle connection is closed: before servers close theirs, so that no request meets that. */
 const idle = 4000;
 
+/** Not imported: a server that asks nobody starts without it, and without TLS. */
+function clientOf({ isSecure }: Target): typeof import('node:http') | typeof import('node:https') {
+  return isSecure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
+}
+
 /** Posts requests to one URL over a few connections that stay open. */
 export class Connection {
   readonly #target: Target;
@@ -85,7 +89,8 @@ export class Connection {
     this.#target = target;
     this.#settings = settings;
     const options = { keepAlive: true, maxSockets: settings.most, timeout: idle };
-    this.#agent = target.isSecure ? new SecureAgent(options) : new Agent(options);
+    const { Agent } = clientOf(target);
+    this.#agent = new Agent(options);
   }
 
   /**
@@ -134,9 +139,9 @@ export class Connection {
   }
 
   #request(body: string, accept: string | undefined): ClientRequest {
-    const { isSecure, options } = this.#target;
+    const { options } = this.#target;
     const { authorization, tls = {} } = this.#settings;
-    const sent = (isSecure ? secureRequest : request)({
+    const sent = clientOf(this.#target).request({
       ...options,
       ...tls,
       method: 'POST',

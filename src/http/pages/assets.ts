@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { packageFile } from '../../base/package.js';
 import type { Exchange, ReplyHeaders } from '../exchange.js';
 
@@ -60,7 +59,7 @@ export class Assets {
     const own = isGzipped ? { ...asset.headers, ETag: `W/${asset.tag}`, 'Content-Encoding': 'gzip' } : asset.headers;
     const headers = isLasting ? { ...own, 'Cache-Control': lasting } : own;
     const isKnown = hasTag(exchange.header('if-none-match') ?? '', asset.tag);
-    if (isGzipped) asset.gzipped ??= gzipSync(asset.body, { level: 9 });
+    if (isGzipped) asset.gzipped ??= process.getBuiltinModule('node:zlib').gzipSync(asset.body, { level: 9 });
     // The body is not sent with 304, but decides about its headers.
     exchange.reply(isKnown ? 304 : 200, isGzipped ? (asset.gzipped ?? asset.body) : asset.body, headers);
     return true;
