@@ -62,7 +62,7 @@ describe('the package', () => {
     const { files } = packed;
     const allowed = [
       /^dist\/(index|testing)\.(cjs|d\.ts|d\.cts)$/,
-      /^dist\/(main|index|testing|face|[a-z-]+-[0-9A-Z]{8})\.js$/,
+      /^dist\/(main|index|testing|face|face-modules|[a-z-]+-[0-9A-Z]{8})\.js$/,
       /^dist\/(revision\.json|licences\.txt)$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
       /^dist\/web\/assets\/[a-z-]+\.(js|css|svg)$/,
