@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import type { Server } from '#src/index.js';
 import { askFleet, Broker, here, Lab, membersOf, noBroker, resultsOf, startFleet } from '../support/fleet.js';
 import { freePort } from '../support/free-port.js';
@@ -354,6 +354,45 @@ unless(noBroker, describe)('the broker of a fleet', () => {
       expect([status, JSON.parse(body).error.data]).toStrictEqual([503, expect.stringContaining('cannot be asked')]);
       // While it is still waited for.
       await server.close();
+    }
+  });
+
+  test('that says what it should not amid all else is left, and comes back', async ({ lifetime }) => {
+    const broker = await Broker.start(lifetime);
+    const downs = new Set<Socket>();
+    const way = createServer((down) => {
+      const up = connectTo(broker.port, '127.0.0.1');
+      downs.add(down);
+      for (const [one, other] of [
+        [down, up],
+        [up, down],
+      ] as const) {
+        one.on('data', (bytes) => other.write(bytes));
+        one.on('error', () => {});
+        one.on('close', () => other.destroy());
+      }
+    });
+    lifetime.onTestFinished(() => {
+      for (const socket of downs) socket.destroy();
+      way.close();
+    });
+    way.listen(0, '127.0.0.1');
+    await once(way, 'listening');
+    const server = [`nats://127.0.0.1:${(way.address() as AddressInfo).port}`];
+    const printed = vi.spyOn(console, 'log').mockImplementation(() => {});
+    lifetime.onTestFinished(() => printed.mockRestore());
+    const { gatherer } = await startFleet(lifetime, {
+      way: 'nats',
+      broker,
+      members: ['sip'],
+      gathererFleet: { server },
+    });
+    for (const rubbish of ['RUBBISH\r\n', 'MSG a 1 -5\r\n', 'INFO {"a"\r\n', '\xff'.repeat(70_000)]) {
+      const before = new Set(downs);
+      for (const socket of before) socket.write(rubbish, 'latin1');
+      await expect.poll(() => [...before].every(({ destroyed }) => destroyed), { timeout: 20_000 }).toBe(true);
+      await here(gatherer, ['sip']);
+      expect(resultsOf(await askFleet(gatherer, { command: 'lab:who' }))).toStrictEqual({ sip: 'sip' });
     }
   });
 

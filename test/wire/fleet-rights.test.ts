@@ -1,5 +1,5 @@
 // Nobody may do more through the fleet than alone: levels of callers, members and the broker, lists, and who is told in the audit.
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { nkeys } from '@nats-io/transport-node';
 import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
@@ -309,4 +309,66 @@ unless(noBroker, describe)('the broker of the guide', () => {
     const out = await startFleet(lifetime, { way: 'nats', broker, members: [], gathererFleet: stranger, waits: false });
     await expect.poll(async () => (await ask(out.gatherer, '-', {}, 'fleet:members')).error?.data).toMatch(/away/);
   });
+
+  test('takes another key while all run, and tells of a file with none', async ({ lifetime }) => {
+    const [old, next] = [nkeys.createUser(), nkeys.createUser()];
+    const seed = (user: typeof old): string => new TextDecoder().decode(user.getSeed());
+    const only = (user: typeof old): string => `authorization { users: [ { nkey: ${user.getPublicKey()} } ] }\n`;
+    const broker = await Broker.start(lifetime, only(old));
+    const nkey_file = temporaryFile(lifetime, 'seed', seed(old));
+    const own = { nkey_file, retry_interval: 1 };
+    const { gatherer } = await startFleet(lifetime, {
+      way: 'nats',
+      broker,
+      members: two,
+      fleet: () => own,
+      gathererFleet: own,
+    });
+    const fault = async (): Promise<unknown> => (await ask(gatherer, '-', {}, 'fleet:members')).error?.data;
+    // The file has no key any more while the broker is away, or wants another.
+    for (const text of ['', 'no seed', `${seed(old).slice(0, -2)}AA`, seed(nkeys.createAccount())]) {
+      writeFileSync(nkey_file, text);
+      await broker.configure(only(next));
+      await expect.poll(fault, { message: text }).toMatch(/the broker .* is away: /);
+    }
+    rmSync(nkey_file);
+    await expect.poll(fault).toMatch(/nkey_file.*there is no such file/);
+    writeFileSync(nkey_file, seed(next));
+    await here(gatherer, two);
+    const who = await ask(gatherer, '-', { command: 'lab:who' });
+    expect(Object.keys(who.result?.nodes ?? {})).toStrictEqual(two);
+  });
+
+  unless(noOpenssl, test)(
+    'takes another certificate while all run, and tells of a file with none',
+    async ({ lifetime, files }) => {
+      const [old, next] = [files.make('old'), files.make('next')];
+      const tls = ({ certFile, keyFile }: typeof old): string =>
+        `tls { cert_file: "${certFile}", key_file: "${keyFile}" }\n`;
+      const broker = await Broker.start(lifetime, tls(old));
+      const tls_ca = files.write('ca', readFileSync(old.certFile, 'utf8'));
+      const own = { tls_ca, server: [`tls://127.0.0.1:${broker.port}`], retry_interval: 1 };
+      const { gatherer } = await startFleet(lifetime, {
+        way: 'nats',
+        broker,
+        members: two,
+        fleet: () => own,
+        gathererFleet: own,
+      });
+      const fault = async (): Promise<unknown> => (await ask(gatherer, '-', {}, 'fleet:members')).error?.data;
+      await broker.configure(tls(next));
+      await expect.poll(fault).toMatch(/certificate/);
+      for (const text of ['', 'no certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
+        writeFileSync(tls_ca, text);
+        await broker.configure(tls(next));
+        await expect.poll(fault, { message: text }).toMatch(/the broker .* is away: /);
+      }
+      rmSync(tls_ca);
+      await expect.poll(fault).toMatch(/ca doesn't exist/);
+      writeFileSync(tls_ca, readFileSync(next.certFile));
+      await here(gatherer, two);
+      const who = await ask(gatherer, '-', { command: 'lab:who' });
+      expect(Object.keys(who.result?.nodes ?? {})).toStrictEqual(two);
+    },
+  );
 });

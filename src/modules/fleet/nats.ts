@@ -46,9 +46,14 @@ interface Gathering {
 /** Bytes of a message beside its payload. */
 const overhead = 1024;
 
-/** Milliseconds that the broker has to answer a connection, and between two looks whether it is there. */
+/** Milliseconds that the broker has to answer a connection. */
 const patience = 3000;
-const pingInterval = 10_000;
+
+/**
+ * Milliseconds between two looks whether the broker is there. When two have had no answer, it is not: what has said something that is not
+ * of the protocol is read no more, and nothing else tells of it.
+ */
+const pingInterval = 2000;
 
 /**
  * The way by NATS. Each member is asked on a subject of its own, with an inbox of its own for the answer: where the broker lets
@@ -191,7 +196,6 @@ export class NatsTransport implements Transport {
         void this.#up();
         for await (const status of connection.status()) {
           if (status.type === 'disconnect') this.#down(this.#fault ?? 'the connection is lost');
-          else if (status.type === 'reconnect') void this.#up();
           else if (status.type === 'error' && status.error instanceof library.errors.PermissionViolationError)
             this.#denied(status.error.operation, status.error.subject);
           else if (status.type === 'error') {
@@ -215,7 +219,7 @@ export class NatsTransport implements Transport {
   }
 
   #options(library: typeof import('@nats-io/transport-node')): ConnectionOptions {
-    const { servers, login, tls, name, retryInterval } = this.#settings;
+    const { servers, login, tls, name } = this.#settings;
     const [user, pass] = login.password === undefined ? [] : splitLogin(login.password());
     const authenticator =
       login.nkey !== undefined
@@ -226,8 +230,8 @@ export class NatsTransport implements Transport {
     return {
       servers: [...servers],
       name: `mi-httpd ${name}`,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: retryInterval,
+      // Each attempt is one of ours: it reads the files anew, and its fault is told.
+      reconnect: false,
       timeout: patience,
       pingInterval,
       ...(authenticator === undefined ? {} : { authenticator }),
