@@ -28,6 +28,8 @@ export interface CommandHere {
    * has all others.
    */
   readonly takes?: ((given: CallParameters) => boolean) | undefined;
+  /** True if what {@link takes} tells may be wrong a turn later: then home has the batches with such calls, which may begin later. */
+  readonly isOfTurn?: boolean;
 }
 
 /** Commands that a module of the user's own has in a thread, beside those of the same names at home. */

@@ -74,7 +74,7 @@ describe('the package', () => {
     ];
     expect(files.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toStrictEqual([]);
     const entries = ['dist/index.js', 'dist/index.d.ts', 'dist/index.cjs', 'dist/index.d.cts', 'dist/main.js'];
-    const needed = [...entries, 'dist/face.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
+    const needed = [...entries, 'dist/face.js', 'dist/face-modules.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
     for (const file of [
       ...needed,
       'README.md',

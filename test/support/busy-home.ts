@@ -3,26 +3,33 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { command, defineModule, type Module } from '#src/index.js';
 
-/** Makes calls, one after the other, while home runs one, which it lets go on behind them. */
+/** Sends requests, one after the other, while home runs one, which it lets go on behind them. */
 const client = `
   const { once } = require('node:events');
   const { request } = require('node:http');
-  const { parentPort, workerData: { port, gate, calls } } = require('node:worker_threads');
-  const ask = async (call) => {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...call });
+  const { parentPort, workerData: { port, gate, requests } } = require('node:worker_threads');
+  const turn = () => new Promise(setImmediate);
+  const ask = async ({ body, headers, pieces = 1 }) => {
     const sent = request({ host: '127.0.0.1', port, path: '/mi', method: 'POST', agent: false, headers: {
-      'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) } });
-    sent.end(body);
-    const [response] = await once(sent, 'response');
+      'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers } });
+    const responded = once(sent, 'response');
+    const bytes = Buffer.from(body);
+    const size = Math.ceil(bytes.length / pieces);
+    for (let at = 0; at < bytes.length; at += size) {
+      await new Promise((resolve) => sent.write(bytes.subarray(at, at + size), resolve));
+      for (let turns = 0; turns < 5; turns++) await turn();
+    }
+    sent.end();
+    const [response] = await responded;
     let text = '';
     for await (const piece of response.setEncoding('utf8')) text += piece;
-    return JSON.parse(text);
+    return text;
   };
   (async () => {
-    const waiting = ask({ method: 'gate:wait' });
+    const waiting = ask({ body: '{"jsonrpc":"2.0","method":"gate:wait","id":1}' });
     await Atomics.waitAsync(gate, 1, 0).value;
     const replies = [];
-    for (const call of calls) replies.push(await ask(call));
+    for (const one of requests) replies.push(await ask(one));
     Atomics.store(gate, 0, 1);
     Atomics.notify(gate, 0);
     replies.push(await waiting);
@@ -38,6 +45,14 @@ export interface CallMade {
 export interface ReplyGot {
   readonly result?: unknown;
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
+}
+
+/** A request of `/mi`. */
+export interface RequestMade {
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Its body is written in as many pieces. */
+  readonly pieces?: number;
 }
 
 /** Keeps home busy. */
@@ -59,10 +74,16 @@ export class BusyHome {
 
   /** Makes calls while home is busy, each on a connection of its own. @throws Error when home was not busy until the last one */
   async calls(port: number | undefined, calls: readonly CallMade[]): Promise<readonly ReplyGot[]> {
+    const requests = calls.map((call) => ({ body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...call }) }));
+    return (await this.requests(port, requests)).map((text) => JSON.parse(text));
+  }
+
+  /** As {@link calls}, of whatever requests. @returns the bodies of their replies */
+  async requests(port: number | undefined, requests: readonly RequestMade[]): Promise<readonly string[]> {
     this.#gate.fill(0);
-    const worker = new Worker(client, { eval: true, workerData: { port, gate: this.#gate, calls } });
-    const [replies] = (await once(worker, 'message')) as [readonly ReplyGot[]];
-    if (replies.at(-1)?.result !== 'after the others') throw new Error('a call waited for home');
+    const worker = new Worker(client, { eval: true, workerData: { port, gate: this.#gate, requests } });
+    const [replies] = (await once(worker, 'message')) as [readonly string[]];
+    if (replies.at(-1)?.includes('after the others') !== true) throw new Error('a call waited for home');
     return replies.slice(0, -1);
   }
 }

@@ -98,6 +98,90 @@ unless(isNode, describe)('threads run the commands about tables', () => {
     expect(await statistic(server, 'cache_fetch-calls')).toBe(16);
   });
 
+  test('batches, lines of JSON and requests of up to 32 KiB are answered while home is busy', async ({ lifetime }) => {
+    const home = new BusyHome();
+    const server = await start(lifetime, { modules: [home.module], cachedb_local: {} });
+    for (let at = 0; at < 200; at++) {
+      domainOf(server).save(`user${at}`, { contact: `sip:user${at}@192.0.2.1`, expires: 3600 });
+    }
+    const element = (method: string, params: unknown, id?: unknown): object => ({
+      jsonrpc: '2.0',
+      method,
+      params,
+      ...(id === undefined ? {} : { id }),
+    });
+    const long = 'v'.repeat(30_000);
+    const batch = [
+      element('cache_store', ['local', 'b', 'of a batch']),
+      ...Array.from({ length: 100 }, (_, at) => element('ul_show_contact', ['location', `user${at}`], at)),
+      element('cache_fetch', ['local', 'b'], 'last'),
+      element('version', undefined, null),
+    ];
+    const body = JSON.stringify(batch);
+    const store = JSON.stringify(element('cache_store', ['local', 'long', long], 7));
+    const dump = JSON.stringify(element('ul_dump', undefined, 8));
+    const replies = await home.requests(server.port, [
+      { body },
+      { body, pieces: 3 },
+      { body: store },
+      { body: store, pieces: 7 },
+      { body: JSON.stringify(element('cache_fetch', ['local', 'long'], 7)) },
+      { body: dump, headers: { Accept: 'application/x-ndjson' } },
+      { body: JSON.stringify([element('version', undefined)]) },
+    ]);
+    const [first = '', second = '', stored, again, fetched = '', lines = '', nothing] = replies;
+    const answers = JSON.parse(first) as { id: unknown; result: Record<string, unknown> }[];
+    expect(answers.map(({ id }) => id)).toStrictEqual([...Array.from({ length: 100 }, (_, at) => at), 'last', null]);
+    expect(answers[42]?.result).toMatchObject({ AOR: 'user42' });
+    expect(answers[100]?.result).toStrictEqual({ key: 'b', value: 'of a batch' });
+    expect(JSON.parse(second)).toStrictEqual(answers);
+    expect([stored, again]).toStrictEqual(Array(2).fill('{"jsonrpc":"2.0","result":"OK","id":7}'));
+    expect(JSON.parse(fetched).result.value).toBe(long);
+    expect(
+      lines
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).AOR)
+        .sort(),
+    ).toStrictEqual(Array.from({ length: 200 }, (_, at) => `user${at}`).sort());
+    expect(nothing).toBe('');
+    expect(await statistic(server, 'batches')).toBe(3);
+  });
+
+  test('batches that have a call of home alone have their replies in order', async ({ lifetime }) => {
+    const server = await start(lifetime);
+    const calls = ['version', 'ps', 'uptime', 'nothing', 'which'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+    for (const body of [calls, [calls[0], 7, calls[2]], [calls[0], adding('a', 'sip:a@192.0.2.1')]]) {
+      const given = body.map((one) => (typeof one === 'object' ? { jsonrpc: '2.0', id: 0, ...one } : one));
+      for (let round = 0; round < 4; round++) {
+        const replies = JSON.parse((await post(server, JSON.stringify(given))).body) as { id: unknown }[];
+        const ids = given.map((one) => (typeof one === 'object' ? one.id : null));
+        expect(replies.map(({ id }) => id)).toStrictEqual(ids);
+      }
+    }
+    for (const refused of ['[]', '[1', `[${Array(1001).fill('1')}]`]) {
+      const { error } = JSON.parse((await post(server, refused)).body);
+      expect([-32600, -32700]).toContain(error.code);
+    }
+    expect(domainOf(server).lookup('a')).toHaveLength(1);
+  });
+
+  test('tells listeners of each change that batches make', async ({ lifetime }) => {
+    const server = await start(lifetime);
+    const heard: string[] = [];
+    domainOf(server).on('insert', (aor) => heard.push(aor));
+    for (let round = 0; round < 6; round++) {
+      const batch = Array.from({ length: 3 }, (_, at) => ({
+        jsonrpc: '2.0',
+        id: at,
+        ...adding(`a${round}.${at}`, 'sip:a@192.0.2.1'),
+      }));
+      const replies = JSON.parse((await post(server, JSON.stringify(batch))).body) as { result: string }[];
+      expect(replies.map(({ result }) => result)).toStrictEqual(['OK', 'OK', 'OK']);
+      expect(heard.slice(round * 3)).toStrictEqual([0, 1, 2].map((at) => `a${round}.${at}`));
+    }
+  });
+
   test('what was acknowledged is seen by every later call, on any thread', async ({ lifetime }) => {
     const server = await start(lifetime);
     const location = domainOf(server);

@@ -97,6 +97,8 @@ export class Face implements RelayHost {
   /** Settles when all is there to serve with. */
   readonly #isReady: Promise<void>;
   #exchanges = 0;
+  /** Of bodies that are kept until they are whole. */
+  #keptBytes = 0;
   #isClosed = false;
 
   /**
@@ -212,6 +214,16 @@ export class Face implements RelayHost {
     if (Atomics.load(this.#shared, word) + bytes > this.#settings.limits.bodies) return false;
     Atomics.add(this.#shared, word, bytes);
     return true;
+  }
+
+  keepsBody(bytes: number): boolean {
+    if (this.#keptBytes + bytes > this.#settings.limits.bodies) return false;
+    this.#keptBytes += bytes;
+    return true;
+  }
+
+  letsBody(bytes: number): void {
+    this.#keptBytes -= bytes;
   }
 
   refusal(listener: number, status: number, reason: string): RefusalReply {

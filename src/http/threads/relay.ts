@@ -42,6 +42,10 @@ export interface RelayHost {
   takesRequest(): boolean;
   /** Counts bytes of a body on their way to home; false where there is no room for them. */
   takesBody(bytes: number): boolean;
+  /** Counts bytes of a body that is kept until it is whole; false where there is no room for them. */
+  keepsBody(bytes: number): boolean;
+  /** Bytes of a body are kept no longer. */
+  letsBody(bytes: number): void;
   refusal(listener: number, status: number, reason: string): RefusalReply;
 }
 
@@ -92,6 +96,22 @@ interface HeldRequest {
   /** Name and value by turns. */
   readonly fields: readonly string[];
   readonly hasCookie: boolean;
+}
+
+/** The pieces of a body that have come, while it is not known where it is served. */
+class KeptBody {
+  readonly #pieces: Uint8Array[] = [];
+  length = 0;
+
+  add(piece: ArrayBuffer | Uint8Array): void {
+    this.#pieces.push(new Uint8Array(piece instanceof Uint8Array ? piece : new Uint8Array(piece)));
+    this.length += piece.byteLength;
+  }
+
+  /** With the piece behind those that are kept. */
+  wholeWith(last: ArrayBuffer | Uint8Array): Uint8Array {
+    return Buffer.concat([...this.#pieces, last instanceof Uint8Array ? last : new Uint8Array(last)]);
+  }
 }
 
 /** A text of Latin-1 whose characters are the bytes. */
@@ -172,6 +192,7 @@ export class Relay implements Receiver, StreamOwner {
   #isHere = false;
   /** The request while it is not known where it is served. */
   #held: HeldRequest | undefined;
+  #kept: KeptBody | undefined;
   #exchange = 0;
   #path = '';
   /** The head of a request whose body arrives, while it may be changed. */
@@ -218,6 +239,7 @@ export class Relay implements Receiver, StreamOwner {
     connections.exchangeBegan();
     this.#isHere = false;
     this.#held = undefined;
+    this.#letKept();
     this.#exchange = 0;
     this.#path = path;
     this.#isOpen = true;
@@ -322,17 +344,42 @@ export class Relay implements Receiver, StreamOwner {
   }
 
   #takeBody(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
-    // What comes in pieces is up to home.
     const held = this.#held;
-    if (held !== undefined) {
-      if (isLast && this.#decide(held, piece)) {
-        this.#isReceiving = false;
-        this.#here?.bodyPiece(piece, true);
-        return;
-      }
-      if (!isLast) this.#send(held.method, held.path, held.query, held.fields, false, true);
-      if (!this.#isReceiving) return;
+    if (held === undefined) {
+      this.#bodyToHome(piece, isLast);
+      return;
     }
+    if (!isLast && this.#host.keepsBody(piece.byteLength)) {
+      this.#kept ??= new KeptBody();
+      this.#kept.add(piece);
+      return;
+    }
+    const whole = this.#wholeBody(piece);
+    if (isLast && this.#decide(held, whole)) {
+      this.#isReceiving = false;
+      this.#here?.bodyPiece(whole, true);
+      return;
+    }
+    // Where it cannot be kept, home has it as it comes.
+    if (!isLast) this.#send(held.method, held.path, held.query, held.fields, false, true);
+    if (this.#isReceiving) this.#bodyToHome(whole, isLast);
+  }
+
+  /** What has come of a body, with its next piece. */
+  #wholeBody(piece: ArrayBuffer | Uint8Array): ArrayBuffer | Uint8Array {
+    const kept = this.#kept;
+    if (kept === undefined) return piece;
+    this.#letKept();
+    return kept.wholeWith(piece);
+  }
+
+  #letKept(): void {
+    if (this.#kept === undefined) return;
+    this.#host.letsBody(this.#kept.length);
+    this.#kept = undefined;
+  }
+
+  #bodyToHome(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
     if (!this.#host.takesBody(piece.byteLength)) {
       this.#isReceiving = false;
       this.#host.tell([Told.gone, this.#exchange]);
@@ -370,6 +417,7 @@ export class Relay implements Receiver, StreamOwner {
   tooMany(limit: number, length: number | undefined): void {
     if (!this.#isReceiving) return;
     this.#isReceiving = false;
+    this.#letKept();
     // Served here it is refused at once, and pushes out the replies before it.
     if (this.#held !== undefined && this.#decide(this.#held, undefined)) this.#here?.tooMany(limit, length);
     else this.#host.tell([Told.tooMany, this.#exchange, limit, length]);
@@ -381,6 +429,7 @@ export class Relay implements Receiver, StreamOwner {
       return;
     }
     if (!this.#isOpen) return;
+    this.#letKept();
     if (this.#held !== undefined) {
       this.#host.counters.add(Counter.requests, 1);
       this.#host.counters.add(Counter.aborted, 1);

@@ -7,7 +7,7 @@ import { SharedCount } from '../../base/shared-count.js';
 import type { SharedTableMemory } from '../../base/shared-table.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Caller } from '../../http/exchange.js';
-import { namesLines, type RequestHead } from '../../http/request/head.js';
+import type { RequestHead } from '../../http/request/head.js';
 import type { RootHere } from '../../http/threads/face.js';
 import { Audit } from '../../mi/calls/audit.js';
 import { isWatched } from '../../mi/calls/channels.js';
@@ -18,8 +18,8 @@ import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { ManagementInterface, type SharedCounts } from '../../mi/management-interface.js';
 import type { Statistics } from '../../mi/statistics.js';
 import type { PerThreadModule } from '../../module.js';
-import { Outcome } from '../../native/layout.js';
-import { RequestScanner } from '../../native/scanner.js';
+import { ElementField, Outcome } from '../../native/layout.js';
+import { BatchReading, elementSize, RequestScanner } from '../../native/scanner.js';
 import { cacheHere } from '../cache/here.js';
 import { coreHere } from '../core/anywhere.js';
 import type { CommandHere, CommandsHere, CommonFacts, OwnCommands, ThreadContext } from '../here.js';
@@ -29,8 +29,11 @@ import { CallReader } from './call-reader.js';
 import { JsonRpc } from './jsonrpc.js';
 import { mediaTypes } from './media-types.js';
 
-/** Bytes of the longest request that a thread looks at: most are short, and scanned twice. */
-const longestBody = 4096;
+/** Bytes of the longest request that a thread looks at: longer ones are read in several turns, and scanned twice. */
+const longestBody = 32_768;
+
+/** Elements of a batch that are looked at together. */
+const scannedAtOnce = 64;
 
 /** The modules with commands that run anywhere. */
 const commandsHere: Readonly<Record<string, CommandsHere>> = {
@@ -241,6 +244,7 @@ export async function rootInThread(
   const jsonRpc = new JsonRpc(mi, runner, { ...replies, batches, tracer: undefined });
   const scanner = new RequestScanner(mi.commands.lastingMethods(), replies.maxValues);
   const reader = new CallReader(mi);
+  const elements = new Int32Array(scannedAtOnce * elementSize);
   await ownModules?.start();
   const paths: ReadonlySet<string> = new Set([`/${root}`, `/${root}/`]);
   return {
@@ -263,13 +267,11 @@ export async function rootInThread(
       takes: (body, caller) => {
         const outcome = scanner.scan(body);
         scanner.release(scanner.idSlot);
+        if (outcome === Outcome.batch)
+          return takesBatch(body instanceof Uint8Array ? body : new Uint8Array(body), caller);
         if (outcome !== Outcome.call && outcome !== Outcome.notification) return false;
-        const entry = mi.commands.entries[scanner.command];
-        const made = here.get(scanner.command);
-        if (entry === undefined || made === undefined || !isLet(entry, caller)) return false;
-        if (made.takes === undefined) return true;
-        const { paramsStart, paramsEnd } = scanner;
-        return made.takes(paramsEnd === 0 ? undefined : reader.given(body, paramsStart, paramsEnd));
+        const { command, paramsStart, paramsEnd } = scanner;
+        return takesCall(body, command, paramsStart, paramsEnd, caller, false);
       },
     },
     giveUp: (reason) => {
@@ -279,6 +281,40 @@ export async function rootInThread(
     reload: async () => (await ownModules?.reload()) ?? true,
     stop: async () => ownModules?.stop(),
   };
+
+  function takesCall(
+    body: ArrayBuffer | Uint8Array,
+    command: number,
+    paramsStart: number,
+    paramsEnd: number,
+    caller: Caller | undefined,
+    mayBeLater: boolean,
+  ): boolean {
+    const entry = mi.commands.entries[command];
+    const made = here.get(command);
+    if (entry === undefined || made === undefined || !isLet(entry, caller)) return false;
+    if (made.takes === undefined) return true;
+    return !(mayBeLater && made.isOfTurn === true) && made.takes(reader.given(body, paramsStart, paramsEnd));
+  }
+
+  /** A batch is served here where all of its calls are; home has the others, and tells what is wrong with a batch. */
+  function takesBatch(body: Uint8Array, caller: Caller | undefined): boolean {
+    const reading = new BatchReading();
+    if (scanner.readBatch(body, replies.maxBatch, reading, body.length) !== Outcome.batch) return false;
+    let at = reading.start;
+    for (let left = reading.elements; left > 0; left -= scannedAtOnce) {
+      const count = Math.min(left, scannedAtOnce);
+      at = scanner.scanElements(body, at, count, elements);
+      for (let first = 0; first < count * elementSize; first += elementSize) {
+        const field = (one: number): number => elements[first + one] ?? 0;
+        const outcome = field(ElementField.outcome);
+        if (outcome !== Outcome.call && outcome !== Outcome.notification) return false;
+        const [start, end] = [field(ElementField.paramsStart), field(ElementField.paramsEnd)];
+        if (!takesCall(body, field(ElementField.command), start, end, caller, true)) return false;
+      }
+    }
+    return true;
+  }
 
   /** Home tells who is denied, and audits it. */
   function isLet(entry: CommandEntry, caller: Caller | undefined): boolean {
@@ -325,7 +361,6 @@ function mayTake(head: RequestHead): boolean {
     !head.hasOrigin &&
     !head.isChunked &&
     head.contentLength <= longestBody &&
-    head.contentEncoding === '' &&
-    !namesLines(head.accept)
+    head.contentEncoding === ''
   );
 }

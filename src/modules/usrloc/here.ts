@@ -85,6 +85,7 @@ export const usrlocHere: CommandsHere = ({ mi, log, given }) => {
   const contacts = new SharedContacts(shared, mi.statistics, log);
   return usrlocCommands(contacts, { ...answers, database: undefined }).map((command) => ({
     command,
+    isOfTurn: !command.readOnly,
     takes: () => contacts.isCurrent() && (command.readOnly || contacts.takesChanges),
   }));
 };
