@@ -1,4 +1,5 @@
 // How late the timers of an event loop are: the command `delay` of servers whose loop is watched.
+import type * as Library from 'mi-httpd';
 import { percentile } from '../figures.js';
 
 /** Milliseconds. */
@@ -38,4 +39,14 @@ export class DelayMeter {
     };
     tick();
   }
+}
+
+/** The command that tells them. @param command of the library that is measured */
+export function delayCommand(command: (typeof Library)['command']) {
+  const meter = new DelayMeter();
+  return command({
+    name: 'delay',
+    help: 'How late timers were since it was called last.',
+    run: () => ({ ...meter.take() }),
+  });
 }

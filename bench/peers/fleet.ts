@@ -1,10 +1,10 @@
 // mi-httpd that asks a fleet: a nats-server, and members that answer a constant, on the other core.
 import type { SpawnOptions } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { bundle } from '../../scripts/bundle.mjs';
-import { loadCore, serverCore, startOn } from '../process/pinned.js';
+import { loadCore, startOn } from '../process/pinned.js';
+import { resultOf, startFront, writeConfiguration } from './configured.js';
 import { miCall, type Peer } from './peer.js';
 import { versionOf } from './program.js';
 
@@ -18,13 +18,9 @@ const above = 10_000;
 
 /** Waits until all members are known. */
 async function known(port: number): Promise<void> {
-  const body = JSON.stringify({ jsonrpc: '2.0', method: 'fleet:members', id: 1 });
-  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
   for (;;) {
-    const reply = (await (await fetch(`http://127.0.0.1:${port}/mi`, request)).json()) as {
-      result?: { members: readonly unknown[] };
-    };
-    if (reply.result?.members.length === members) return;
+    const told = (await resultOf(port, 'fleet:members')) as { readonly members: readonly unknown[] } | undefined;
+    if (told?.members.length === members) return;
     await setTimeout(100);
   }
 }
@@ -46,21 +42,14 @@ export function fleetPeerOf(name: string, checkout: string): Peer {
     refuses: (command) => (command === 'fleet' ? undefined : 'it has a fleet behind it alone'),
     call: miCall,
     launch: async (_need, port, { folder }) => {
-      const file = join(folder, `fleet-${port}.cfg`);
       const server = `nats://127.0.0.1:${port + above}`;
-      const lines = [
-        'log_level=1',
-        'loadmodule "httpd.so"',
-        'modparam("httpd", "ip", "127.0.0.1")',
-        `modparam("httpd", "port", ${port})`,
-        'loadmodule "mi_http.so"',
+      const file = writeConfiguration(folder, port, [
         'loadmodule "fleet.so"',
         `modparam("fleet", "server", "${server}")`,
         'modparam("fleet", "fleet", "bench")',
         'modparam("fleet", "role", "gather")',
         'modparam("fleet", "name", "gw")',
-      ];
-      writeFileSync(file, `${lines.join('\n')}\n`);
+      ]);
       const quiet: SpawnOptions = { stdio: 'ignore' };
       const broker = startOn(loadCore, ['nats-server', '-a', '127.0.0.1', '-p', String(port + above)], quiet);
       const script = bundle('bench/peers/fleet-members.ts');
@@ -68,12 +57,7 @@ export function fleetPeerOf(name: string, checkout: string): Peer {
       const others = Array.from({ length: processes }, (_, n) =>
         startOn(loadCore, [process.execPath, script, server, String(n * each), String(each), String(answer)], quiet),
       );
-      const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      });
-      child.once('close', () => {
-        for (const other of [...others, broker]) other.kill('SIGTERM');
-      });
+      const child = startFront(main, file, [...others, broker]);
       return { child, pid: child.pid ?? 0, port, prepare: () => known(port) };
     },
   };

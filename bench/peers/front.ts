@@ -1,10 +1,11 @@
 // What stands in front of an OpenSIPS: mi-httpd by datagram, and nginx in front of its HTTP.
 import type { ChildProcess } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { bundle } from '../../scripts/bundle.mjs';
-import { loadCore, serverCore, startOn } from '../process/pinned.js';
+import { loadCore, startOn } from '../process/pinned.js';
+import { endsWith, resultOf, startFront, writeConfiguration } from './configured.js';
 import { libmicrohttpd } from './libmicrohttpd.js';
 import { nginx, startNginx } from './nginx.js';
 import { miCall, type Peer } from './peer.js';
@@ -14,21 +15,11 @@ const behind = 10_000;
 
 /** Waits until all contacts are mirrored. */
 async function mirrored(port: number): Promise<void> {
-  const params = ['opensips', 'sip-1:mirror'];
-  const body = JSON.stringify({ jsonrpc: '2.0', method: 'mi-httpd:sr_get_status', params, id: 1 });
-  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
   for (;;) {
-    const reply = (await (await fetch(`http://127.0.0.1:${port}/mi`, request)).json()) as {
-      result?: { Status: number };
-    };
-    if (reply.result?.Status === 1) return;
+    const told = await resultOf(port, 'mi-httpd:sr_get_status', ['opensips', 'sip-1:mirror']);
+    if ((told as { readonly Status: number } | undefined)?.Status === 1) return;
     await setTimeout(100);
   }
-}
-
-/** Ends with the server in front of it. */
-function endsWith(child: ChildProcess, other: ChildProcess): void {
-  child.once('close', () => other.kill('SIGTERM'));
 }
 
 /** mi-httpd of this checkout. */
@@ -55,24 +46,14 @@ export function frontOf(name: string, checkout: string): Peer {
       const sip = startSip(String(datagrams), replies.version, fifo, String(contacts));
       // A port of UDP, which the server does not take.
       const other = startSip(String(port), replies.version);
-      const file = join(folder, `front-${port}.cfg`);
       const lines = [
-        'log_level=1',
-        'loadmodule "httpd.so"',
-        'modparam("httpd", "ip", "127.0.0.1")',
-        `modparam("httpd", "port", ${port})`,
-        'loadmodule "mi_http.so"',
         'loadmodule "opensips.so"',
         `modparam("opensips", "node", "sip-1 datagram:udp:127.0.0.1:${datagrams} fifo:${fifo}")`,
         `modparam("opensips", "node", "sip-2 datagram:udp:127.0.0.1:${port}")`,
       ];
       const mirror = ['loadmodule "usrloc.so"', 'modparam("opensips", "mirror", "usrloc")'];
-      writeFileSync(file, `${[...lines, ...(contacts > 0 ? mirror : [])].join('\n')}\n`);
-      const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      });
-      endsWith(child, sip);
-      endsWith(child, other);
+      const file = writeConfiguration(folder, port, [...lines, ...(contacts > 0 ? mirror : [])]);
+      const child = startFront(main, file, [sip, other]);
       const prepare = contacts > 0 ? () => mirrored(port) : async () => {};
       return { child, pid: child.pid ?? 0, port, prepare };
     },

@@ -3,20 +3,15 @@
 import { pathToFileURL } from 'node:url';
 import type * as Library from 'mi-httpd';
 import { saveContacts } from './contacts.js';
-import { DelayMeter } from './delay-meter.js';
+import { delayCommand } from './delay-meter.js';
 
 const [library = '', port = '0', contacts = '0', certFile, keyFile] = process.argv.slice(2);
 const { command, createServer, defineModule } = (await import(pathToFileURL(library).href)) as typeof Library;
 
-const meter = new DelayMeter();
 const bench = defineModule({
   name: 'bench',
   commands: [
-    command({
-      name: 'delay',
-      help: 'How late timers were since it was called last.',
-      run: () => ({ ...meter.take() }),
-    }),
+    delayCommand(command),
     command({
       name: 'measure',
       help: 'The length of a text.',

@@ -1,10 +1,10 @@
 // mi-httpd as people run it: the command, with a configuration file.
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundle } from '../../scripts/bundle.mjs';
 import { serverCore, startOn } from '../process/pinned.js';
 import { outputOf } from '../process/run-to-end.js';
+import { writeConfiguration } from './configured.js';
 import { contactLines } from './contacts.js';
 import { flagsOf, miCall, type Need, type Peer, type Place } from './peer.js';
 import { versionOf } from './program.js';
@@ -48,20 +48,10 @@ export function miHttpdOf(name: string, checkout: string): Peer {
 }
 
 function configuration(need: Need, port: number, place: Place): string {
-  const lines = [
-    'log_level=1',
-    'loadmodule "httpd.so"',
-    'modparam("httpd", "ip", "127.0.0.1")',
-    `modparam("httpd", "port", ${port})`,
-    'loadmodule "mi_http.so"',
-    'loadmodule "usrloc.so"',
-    `loadmodule "${resolve('bench/peers/mi-httpd/bench-module.mjs')}"`,
-  ];
+  const lines = ['loadmodule "usrloc.so"', `loadmodule "${resolve('bench/peers/mi-httpd/bench-module.mjs')}"`];
   if (need.tls) {
     lines.push(`modparam("httpd", "tls_cert_file", "${place.certificate?.cert ?? ''}")`);
     lines.push(`modparam("httpd", "tls_key_file", "${place.certificate?.key ?? ''}")`);
   }
-  const file = join(place.folder, `mi-httpd-${port}.cfg`);
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return file;
+  return writeConfiguration(place.folder, port, lines);
 }

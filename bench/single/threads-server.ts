@@ -2,20 +2,12 @@
 // start, in processor time.
 import { command, createServer, defineModule } from 'mi-httpd';
 import { saveContacts } from '../peers/contacts.js';
-import { DelayMeter } from '../peers/delay-meter.js';
+import { delayCommand } from '../peers/delay-meter.js';
 
 const [threads = '0', contacts = '0'] = process.argv.slice(2);
-const meter = new DelayMeter();
 const bench = defineModule({
   name: 'bench',
-  commands: [
-    command({
-      name: 'delay',
-      help: 'How late timers were since it was called last.',
-      run: () => ({ ...meter.take() }),
-    }),
-    command({ name: 'home', help: 'A short text, from home.', run: () => 'OK' }),
-  ],
+  commands: [delayCommand(command), command({ name: 'home', help: 'A short text, from home.', run: () => 'OK' })],
 });
 const server = createServer({
   threads: Number(threads),
