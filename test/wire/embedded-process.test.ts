@@ -75,7 +75,7 @@ test('a module of a program gets what it may add to, and nothing to close the se
     },
   });
   const server = await embedded(lifetime, { modules: [module] });
-  const names = ['caches', 'events', 'httpd', 'log', 'mi', 'parameters', 'status'];
+  const names = ['caches', 'events', 'httpd', 'log', 'mi', 'parameters', 'status', 'thread'];
   expect(Object.keys(seen).sort()).toStrictEqual(names);
   expect(Object.keys(seen.mi as object)).toStrictEqual(['statistics']);
   expect(Object.keys(seen.httpd as object)).toStrictEqual(['registerRoot']);

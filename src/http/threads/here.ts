@@ -117,8 +117,8 @@ export class ListenerHere {
     return this.#calls.mayTake(path, head);
   }
 
-  /** Finds out who calls. @returns false where home has to */
-  #finds(request: EngineRequest, response: EngineResponse, hasCookie: boolean): boolean {
+  /** Finds out who calls. @returns false where home has to, which refuses many before their body is there */
+  finds(request: EngineRequest, response: EngineResponse, hasCookie: boolean): boolean {
     const admissions = this.#admissions;
     if (admissions === undefined) return true;
     const callers = this.#callers;
@@ -153,7 +153,7 @@ export class ListenerHere {
     hasCookie: boolean,
     body: ArrayBuffer | Uint8Array | undefined,
   ): boolean {
-    if (!this.#finds(request, response, hasCookie)) return false;
+    if (!this.finds(request, response, hasCookie)) return false;
     return body === undefined || this.#calls.takes(body, this.#admissions?.now);
   }
 }

@@ -349,7 +349,7 @@ export class Relay implements Receiver, StreamOwner {
       this.#bodyToHome(piece, isLast);
       return;
     }
-    if (!isLast && this.#host.keepsBody(piece.byteLength)) {
+    if (!isLast && this.#mayKeep(held) && this.#host.keepsBody(piece.byteLength)) {
       this.#kept ??= new KeptBody();
       this.#kept.add(piece);
       return;
@@ -363,6 +363,12 @@ export class Relay implements Receiver, StreamOwner {
     // Where it cannot be kept, home has it as it comes.
     if (!isLast) this.#send(held.method, held.path, held.query, held.fields, false, true);
     if (this.#isReceiving) this.#bodyToHome(whole, isLast);
+  }
+
+  /** True where it is known who calls: others are not waited for. */
+  #mayKeep({ query, fields, hasCookie }: HeldRequest): boolean {
+    if (this.#kept !== undefined) return true;
+    return this.#listenerHere?.finds(new PortHead(query, fields), this.#response, hasCookie) === true;
   }
 
   /** What has come of a body, with its next piece. */
