@@ -10,8 +10,13 @@ export const {
 /** Bytes of the longest datagram of the file system that Linux sends with its default settings. */
 const longest = 256 << 10;
 
-/** Datagrams are received into it; all sockets share it, since none keeps anything there. */
 let window: Buffer | undefined;
+
+/** Datagrams are received into it, the longest too; all sockets share it, since none keeps anything there. */
+export function datagramWindow(): Buffer {
+  window ??= Buffer.allocUnsafeSlow(longest);
+  return window;
+}
 
 /** A socket of datagrams of the file system, which Node.js lacks. It keeps no event loop alive. */
 export class UnixDatagrams {
@@ -54,11 +59,11 @@ export class UnixDatagrams {
   }
 
   #receive(): void {
-    window ??= Buffer.allocUnsafeSlow(longest);
+    const received = datagramWindow();
     while (!this.#isClosed) {
-      const length = this.#native.take(window);
+      const length = this.#native.take(received);
       if (length < 0) return;
-      this.received(window.subarray(0, length), this.#native.sender);
+      this.received(received.subarray(0, length), this.#native.sender);
     }
   }
 }

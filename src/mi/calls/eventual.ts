@@ -73,3 +73,31 @@ export class Eventual<T> implements PromiseLike<T> {
     else listener.fulfilled(this.#value as T);
   }
 }
+
+/** Tells a listener how a result ended. It never throws. */
+export function listenTo<T>(result: PromiseLike<T>, listener: Settling<T>): void {
+  if (result instanceof Eventual) result.listen(listener);
+  else
+    result.then(
+      (value) => listener.fulfilled(value),
+      (error: unknown) => listener.rejected(error),
+    );
+}
+
+/** As {@link listenTo}. @returns the result for others, who are told after the listener */
+export function heardBy<T>(result: Promise<T> | Eventual<T>, listener: Settling<T>): Promise<T> | Eventual<T> {
+  if (result instanceof Eventual) {
+    result.listen(listener);
+    return result;
+  }
+  return result.then(
+    (value) => {
+      listener.fulfilled(value);
+      return value;
+    },
+    (error: unknown) => {
+      listener.rejected(error);
+      throw error;
+    },
+  );
+}

@@ -17,7 +17,7 @@ import type { Around } from './around.js';
 import type { AuditedCall } from './audit.js';
 import { Call, type CallSource, type Client, setEnd, takeEnd, traceFields, traceOf } from './call.js';
 import { type CallMessage, isWatched, tellEnd, tellStart } from './channels.js';
-import { Eventual, type Settling } from './eventual.js';
+import { Eventual, heardBy, listenTo, type Settling } from './eventual.js';
 import type { Guard } from './guard.js';
 
 /** A call that is waited for. */
@@ -326,13 +326,7 @@ export class Runner {
     }
     if (isCounted && !this.#isReserved) this.#pending.add();
     if (isCounted) this.#isReserved = false;
-    const { first } = answer;
-    if (first instanceof Eventual) first.listen(waiting);
-    else
-      first.then(
-        (value) => waiting.fulfilled(value),
-        (error: unknown) => waiting.rejected(error),
-      );
+    listenTo(answer.first, waiting);
     face.wait(client, at, waiting, entry);
   }
 
@@ -485,21 +479,8 @@ export class Runner {
     // Of a call without an object of its own the end of its handler is its end.
     const own = call === Call.none ? new Call(entry.fullName) : call;
     this.#endLater(counts, own, weight, started, message);
-    const handling = new Handling(mi, entry, own, own !== call);
-    if (result instanceof Eventual) {
-      result.listen(handling);
-      return result;
-    }
-    return Promise.resolve(result).then(
-      (value) => {
-        handling.fulfilled(value);
-        return value;
-      },
-      (error: unknown) => {
-        handling.rejected(error);
-        throw error;
-      },
-    );
+    const later = result instanceof Eventual ? result : Promise.resolve(result);
+    return heardBy<Result>(later, new Handling(mi, entry, own, own !== call));
   }
 
   /** A client may drop the 504; the operator has to know which command hangs. */
@@ -677,7 +658,7 @@ class Deadlines {
 
   add(waiting: AnyWaiting, now: number): void {
     if (waiting.expires < this.#due) this.#set(waiting.expires, now);
-    // Nobody else may keep the process running until then.
+    // The timer keeps the process running while something is waited for, and not otherwise.
     else if (this.#waiting.size === 0) this.#timer?.ref();
     this.#waiting.add(waiting);
   }
@@ -711,9 +692,7 @@ function discardLater(call: Call, later: LaterResult): void {
     takeEnd(call)?.();
     discardResult(value);
   };
-  const rejected = (): void => {};
-  if (later instanceof Eventual) later.listen({ fulfilled, rejected });
-  else later.then(fulfilled, rejected);
+  listenTo(later, { fulfilled, rejected: () => {} });
 }
 
 /** The calls that the time of the next one of a command counts for; 0: it is not timed. */
@@ -737,22 +716,10 @@ function endAudited(audited: AuditedCall, call: Call, result: LaterResult): Late
     call.onAbort = undefined;
     audited.end(outcome);
   };
-  const fulfilled = (): void => settled('ok');
-  const rejected = (error: unknown): void => settled(outcomeOf(error));
-  if (result instanceof Eventual) {
-    result.listen({ fulfilled, rejected });
-    return result;
-  }
-  return result.then(
-    (value) => {
-      fulfilled();
-      return value;
-    },
-    (error: unknown) => {
-      rejected(error);
-      throw error;
-    },
-  );
+  return heardBy(result, {
+    fulfilled: () => settled('ok'),
+    rejected: (error) => settled(outcomeOf(error)),
+  });
 }
 
 /** Errors are printed in it: a store that a `toJSON` in one enters is not seen by other calls. */

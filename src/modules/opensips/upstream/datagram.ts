@@ -3,7 +3,7 @@ import { chmodSync, closeSync, constants, fstatSync, openSync, rmSync } from 'no
 import { isIPv6 } from 'node:net';
 import { coded } from '../../../base/codes.js';
 import { reasonOf } from '../../../base/text.js';
-import { UnixDatagrams, udpSocket } from '../../../native/datagrams.js';
+import { datagramWindow, UnixDatagrams, udpSocket } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
 import { decode, endOf, readReply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
@@ -239,12 +239,6 @@ export const tooLongReason = 'the reply is longer than a datagram, about 65,400 
 /** Datagrams that are taken in one turn of the event loop, as many as Node.js takes. */
 const mostTaken = 32;
 
-/** Bytes of the longest datagram of UDP, and more. */
-const udpWindow = 65_536;
-
-/** What Node.js has not read is received into it; all sockets share it, since none keeps anything there. */
-let window: Buffer | undefined;
-
 /**
  * A socket of UDP. Node.js waits for what comes, and reads the first of it; all else goes past it, which costs less than half, where the
  * system lets two have one socket.
@@ -311,7 +305,7 @@ class UdpPeer implements Peer {
     this.#events.received(datagram);
     const native = this.#native;
     if (native === undefined) return;
-    window ??= Buffer.allocUnsafeSlow(udpWindow);
+    const window = datagramWindow();
     for (let taken = 1; taken < mostTaken && !this.#isClosed && this.#events.isAwaiting(); taken++) {
       let length: number;
       try {
