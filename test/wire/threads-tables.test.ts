@@ -102,7 +102,7 @@ unless(isNode, describe)('threads run the commands about tables', () => {
     const home = new BusyHome();
     const server = await start(lifetime, { modules: [home.module], cachedb_local: {} });
     for (let at = 0; at < 200; at++) {
-      domainOf(server).save(`user${at}`, { contact: `sip:user${at}@192.0.2.1`, expires: 3600 });
+      domainOf(server).save(`user${at}`, { contact: `sip:user${at}@192.0.2.1`, expires: 'permanent' });
     }
     const element = (method: string, params: unknown, id?: unknown): object => ({
       jsonrpc: '2.0',
